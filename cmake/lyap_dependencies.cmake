@@ -1,0 +1,18 @@
+# Third-party packages, by name; Debian 12's versions are the tested ones.
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(mpfr REQUIRED IMPORTED_TARGET GLOBAL mpfr)
+pkg_check_modules(gmp REQUIRED IMPORTED_TARGET GLOBAL gmp)
+find_package(Boost 1.74 REQUIRED)
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
+pkg_check_modules(openblas REQUIRED IMPORTED_TARGET GLOBAL openblas)
+pkg_check_modules(hwy REQUIRED IMPORTED_TARGET GLOBAL libhwy)
+find_package(TBB REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+pkg_check_modules(zip REQUIRED IMPORTED_TARGET GLOBAL libzip)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET GLOBAL libutf8proc)
+find_path(LYAP_MUSTACHE_INCLUDE_DIR kainjow/mustache.hpp PATH_SUFFIXES include REQUIRED)
+find_file(LYAP_CHART_JS NAMES Chart.min.js chart.min.js chart.umd.js PATHS /usr/share/javascript/chart.js /usr/share/nodejs/chart.js/dist NO_DEFAULT_PATH)
+find_package(Threads REQUIRED)

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "theory/block_weights.hpp"
+
+/// The product: what lyap proves about one state-space layer, as numbers. Every `_upper` is a proved upper bound and every `_lower` a
+/// proved lower bound of a real quantity of the stored weights; `witness` values are reached by a real input. verify/README.md explains them.
+namespace lyap {
+
+/// Which relaxation won; the values are those of the certificate's `relaxation` array.
+enum class Relaxation : std::uint8_t { kInterval = 0, kNorm = 1, kLinear = 2, kQuadratic = 3, kQuadraticTapwise = 4, kVocabulary = 5, kExact = 6 };
+[[nodiscard]] const char* name_of(Relaxation relaxation);
+
+/// Universal tier of one layer; c = channels (Mamba-1) or heads (Mamba-2). Vectors have one entry per channel or head.
+struct UniversalBounds {
+  std::vector<double> preactivation_lower, preactivation_upper;  ///< range of p at any step
+  std::vector<double> step_size_lower, step_size_upper;          ///< range of Delta at any step
+  std::vector<double> zeta_lower, zeta_upper;                    ///< range over states and inputs of -alpha Delta, nats per step
+  std::vector<double> exponent_upper;                            ///< lambda over states and all infinite inputs; <= zeta_upper
+  std::vector<double> zeta_witness, exponent_witness;            ///< values rigorously reached (lower bounds of them); NaN without a search
+  std::vector<std::uint8_t> relaxation;                          ///< Relaxation that won zeta_upper
+  std::vector<double> state_bound_upper;                         ///< H over states, for h_0 = 0
+  std::vector<double> gain_initial_upper, gain_x_upper, gain_B_upper, gain_C_upper, gain_step_upper, gain_A_log_upper;
+  /// What each relaxation alone would have said of p's lower end, in the order of Relaxation; empty where it was not run.
+  std::vector<std::vector<double>> preactivation_lower_by_relaxation;
+  /// A block input (T, d_model) of exact float32 numbers that reaches the layer's largest zeta_witness at its last step; replayable by --activations.
+  theory::Matrix witness_input;
+  std::size_t witness_channel = 0;
+};
+
+/// Trajectory tier of one layer on T given inputs.
+struct TrajectoryBounds {
+  std::size_t steps = 0;
+  std::vector<std::size_t> exponent_shape;               ///< (c, n) for Mamba-1, (c) for Mamba-2
+  std::vector<double> exponent_lower, exponent_upper;    ///< finite-time exponent -(alpha/T) sum Delta
+  std::vector<std::size_t> state_shape;                  ///< (c, n) or (heads, head_dim, n)
+  std::vector<double> final_state_lower, final_state_upper;
+  std::vector<double> output_lower, output_upper;        ///< (T, d_inner), after D and before the gate; empty unless asked for
+};
+
+}  // namespace lyap

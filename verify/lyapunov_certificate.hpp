@@ -16,6 +16,10 @@ namespace lyap {
 enum class Relaxation : std::uint8_t { kInterval = 0, kNorm = 1, kLinear = 2, kQuadratic = 3, kQuadraticTapwise = 4, kVocabulary = 5, kExact = 6 };
 [[nodiscard]] const char* name_of(Relaxation relaxation);
 
+/// What became of a claim: established, contradicted by a rigorous witness, or neither.
+enum class Verdict { kProven, kRefuted, kUndecided };
+[[nodiscard]] const char* name_of(Verdict verdict);
+
 /// Universal tier of one layer; c = channels (Mamba-1) or heads (Mamba-2). Vectors have one entry per channel or head.
 struct UniversalBounds {
   std::vector<double> preactivation_lower, preactivation_upper;  ///< range of p at any step
@@ -26,6 +30,9 @@ struct UniversalBounds {
   std::vector<std::uint8_t> relaxation;                          ///< Relaxation that won zeta_upper
   std::vector<double> state_bound_upper;                         ///< H over states, for h_0 = 0
   std::vector<double> gain_initial_upper, gain_x_upper, gain_B_upper, gain_C_upper, gain_step_upper, gain_A_log_upper;
+  /// At least sup_t sum_n |C_{t,n}| per channel or head (Theorem 2): with equal parameters |y' - y| is at most this times the largest |h'_n - h_n|.
+  /// Empty where it was not computed.
+  std::vector<double> output_gain_upper;
   /// What each relaxation alone would have said of p's lower end, in the order of Relaxation; empty where it was not run.
   std::vector<std::vector<double>> preactivation_lower_by_relaxation;
   /// A block input (T, d_model) of exact float32 numbers that reaches the layer's largest zeta_witness at its last step; replayable by --activations.
@@ -42,5 +49,11 @@ struct TrajectoryBounds {
   std::vector<double> final_state_lower, final_state_upper;
   std::vector<double> output_lower, output_upper;        ///< (T, d_inner), after D and before the gate; empty unless asked for
 };
+
+/// Throws ContractViolation where the numbers cannot be a certificate: lengths that differ, a NaN in a bound, a lower end above its upper end,
+/// exponent above zeta, a positive rate, a witness above its bound. The last defence against a wrong certificate; names the array and the entry.
+void require_consistent(const UniversalBounds& bounds);
+/// The same for a trajectory: NaN, crossed ends, shapes, a positive exponent.
+void require_consistent(const TrajectoryBounds& bounds);
 
 }  // namespace lyap

@@ -17,7 +17,7 @@ using trajectory::enclose_rms_norm;
 using trajectory::EnclosedScan;
 using trajectory::IntervalMatrix;
 using trajectory::ScanInputs;
-using trajectory::ScanShape;
+using trajectory::StateShape;
 
 constexpr std::size_t kChunkTokens = 256;
 
@@ -53,7 +53,7 @@ class Mamba1Front {
     return result;
   }
 
-  [[nodiscard]] ScanShape shape() const { return {block_.d_inner, block_.d_state, 1, block_.d_inner, true}; }
+  [[nodiscard]] StateShape shape() const { return {block_.d_inner, 1, block_.d_state, 1, true}; }
 
  private:
   const theory::Mamba1Weights& block_;
@@ -80,7 +80,7 @@ class Mamba2Front {
     return result;
   }
 
-  [[nodiscard]] ScanShape shape() const { return {block_.d_inner, block_.d_state, block_.head_dim, block_.d_inner / block_.groups, false}; }
+  [[nodiscard]] StateShape shape() const { return {block_.heads, block_.head_dim, block_.d_state, block_.groups, false}; }
 
  private:
   const theory::Mamba2Weights& block_;
@@ -99,10 +99,11 @@ TrajectoryBounds enclose_trajectory(const Weights& block, const theory::Vector& 
   for (std::size_t begin = 0; begin < inputs.rows; begin += kChunkTokens) {
     const std::size_t end = std::min(begin + kChunkTokens, inputs.rows);
     const ScanInputs chunk = front(enclose_rms_norm(inputs, begin, end, block.norm_weight, block.norm_epsilon));
-    IntervalMatrix y;
-    scan.advance(chunk, options.save_outputs ? &y : nullptr);
-    append(bounds.output_lower, y.lower);
-    append(bounds.output_upper, y.upper);
+    const IntervalMatrix y = scan.advance(chunk);
+    if (options.save_outputs) {
+      append(bounds.output_lower, y.lower);
+      append(bounds.output_upper, y.upper);
+    }
     if (options.progress) options.progress(double(end) / double(inputs.rows));
   }
   scan.write_exponents(bounds.exponent_lower, bounds.exponent_upper);

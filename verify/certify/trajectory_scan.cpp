@@ -1,10 +1,14 @@
 #include "verify/certify/trajectory_scan.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
+#include <functional>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "numerics/contract_violation.hpp"
+#include "numerics/interval_scan.hpp"
 #include "numerics/parallel.hpp"
 #include "numerics/rounding.hpp"
 #include "numerics/vector_functions.hpp"
@@ -14,7 +18,8 @@ namespace {
 
 using Eigen::Index;
 
-constexpr std::size_t kRowGrain = 16;
+constexpr std::size_t kTokenGrain = 16;
+constexpr std::size_t kChannelGrain = 16;
 
 /// Bounds of one product or sum; the processor rounds upward.
 struct Ends {
@@ -34,89 +39,132 @@ Ends product_upward(const Ends& x, const Ends& y) {
   return {-minus_lower, upper};
 }
 
-Ends sum_upward(const Ends& x, const Ends& y) { return {-(-x.lower - y.lower), x.upper + y.upper}; }
-
-/// The state [lower, upper] of one row, N long, after one step: a h + dx B.
-void step_row_upward(const double* a_lower, const double* a_upper, const Ends& dx, const double* B_lower, const double* B_upper, std::size_t states,
-                     double* lower, double* upper) {
-  for (std::size_t n = 0; n < states; ++n) {
-    const Ends b = product_upward(dx, {B_lower[n], B_upper[n]});
-    const double kept_upper = std::max(a_upper[n] * upper[n], product_or_zero(a_lower[n], upper[n]));
-    const double minus_kept_lower = std::max(a_upper[n] * -lower[n], product_or_zero(a_lower[n], -lower[n]));
-    upper[n] = kept_upper + b.upper;
-    lower[n] = -(minus_kept_lower - b.lower);
+/// Delta x for every row: (tokens, heads) times (tokens, heads head_dim).
+void scale_rows_upward(const IntervalMatrix& step_size, const IntervalMatrix& x, std::size_t head_dim, Index first, Index last, IntervalMatrix& result) {
+  for (Index t = first; t < last; ++t) {
+    for (Index row = 0; row < x.columns(); ++row) {
+      const Index head = row / Index(head_dim);
+      const Ends product = product_upward({step_size.lower(t, head), step_size.upper(t, head)}, {x.lower(t, row), x.upper(t, row)});
+      result.lower(t, row) = product.lower;
+      result.upper(t, row) = product.upper;
+    }
   }
 }
 
-Ends dot_upward(const double* C_lower, const double* C_upper, const double* lower, const double* upper, std::size_t states) {
-  Ends sum;
-  for (std::size_t n = 0; n < states; ++n) sum = sum_upward(sum, product_upward({C_lower[n], C_upper[n]}, {lower[n], upper[n]}));
-  return sum;
-}
-
-/// exp(-alpha Delta) for `count` rates, within [0, 1]. Delta is one interval for all of them.
-void enclose_decays_upward(const double* alpha_lower, const double* alpha_upper, std::size_t count, const Ends& delta, double* lower, double* upper) {
-  for (std::size_t i = 0; i < count; ++i) {
-    lower[i] = -product_or_zero(alpha_upper[i], delta.upper);
-    upper[i] = -alpha_lower[i] * delta.lower;
+/// y += D x.
+void add_skip_upward(const theory::Vector& skip, const IntervalMatrix& x, std::size_t head_dim, Index first, Index last, IntervalMatrix& y) {
+  for (Index t = first; t < last; ++t) {
+    for (Index row = 0; row < x.columns(); ++row) {
+      const double weight = skip[std::size_t(row) / head_dim];
+      const Ends product = product_upward({weight, weight}, {x.lower(t, row), x.upper(t, row)});
+      y.lower(t, row) = -(-y.lower(t, row) - product.lower);
+      y.upper(t, row) += product.upper;
+    }
   }
 }
 
-Ends entry(const IntervalMatrix& m, Index row, std::size_t column) { return {m.lower(row, Index(column)), m.upper(row, Index(column))}; }
+/// alpha Delta >= 0, (tokens, heads), one alpha per head.
+IntervalMatrix decay_exponents(const std::vector<double>& alpha_lower, const std::vector<double>& alpha_upper, const IntervalMatrix& step_size) {
+  const RoundingUpward upward;
+  IntervalMatrix s(step_size.rows(), step_size.columns());
+  for (Index t = 0; t < s.rows(); ++t) {
+    for (Index head = 0; head < s.columns(); ++head) {
+      s.lower(t, head) = -(-alpha_lower[std::size_t(head)] * step_size.lower(t, head)) + 0.0;
+      s.upper(t, head) = product_or_zero(alpha_upper[std::size_t(head)], step_size.upper(t, head));
+    }
+  }
+  return s;
+}
 
-/// -(alpha mean), rounded upward where `upper` is true, downward otherwise; two orders of the operations, the tighter counts.
+ConstIntervalSpan row_part(const IntervalMatrix& m, Index row, std::size_t first, std::size_t count) {
+  return {{m.lower.row(row).data() + first, count}, {m.upper.row(row).data() + first, count}};
+}
+
+IntervalSpan row_part(IntervalMatrix& m, Index row, std::size_t first, std::size_t count) {
+  return {{m.lower.row(row).data() + first, count}, {m.upper.row(row).data() + first, count}};
+}
+
+template <typename Values>  // std::vector<double>, const or not
+auto part(Values& lower, Values& upper, std::size_t first, std::size_t count) {
+  using Span = std::conditional_t<std::is_const_v<Values>, ConstIntervalSpan, IntervalSpan>;
+  return Span{{lower.data() + first, count}, {upper.data() + first, count}};
+}
+
+void parallel_tokens_upward(Index tokens, const std::function<void(Index first, Index last)>& body) {
+  parallel_for(std::size_t(tokens), kTokenGrain, [&](std::size_t first, std::size_t last) {
+    const RoundingUpward upward;
+    body(Index(first), Index(last));
+  });
+}
+
+/// At least alpha (sum / count); two orders of the operations, the tighter counts: one of them may overflow or lose digits to underflow.
 double scaled_mean_upward(double alpha, double sum, double count) {
   return std::min(product_or_zero(alpha, sum) / count, product_or_zero(alpha, sum / count));
 }
 
 }  // namespace
 
-EnclosedScan::EnclosedScan(const ScanShape& shape, const theory::Vector& A_log, const theory::Vector& D)
-    : shape_(shape), skip_(D), alpha_lower_(A_log.size()), alpha_upper_(A_log.size()), state_lower_(shape.rows * shape.states), state_upper_(state_lower_) {
-  enclose_exp({A_log, A_log}, {alpha_lower_, alpha_upper_});
-  minus_sum_lower_.assign(shape.rows / shape.rows_per_step_size, 0.0);
-  sum_upper_ = minus_sum_lower_;
-}
-
-void EnclosedScan::advance(const ScanInputs& inputs, IntervalMatrix* output) {
-  if (output != nullptr) *output = IntervalMatrix(inputs.x.rows(), inputs.x.columns());
-  parallel_for(shape_.rows / shape_.rows_per_step_size, std::max<std::size_t>(1, kRowGrain / shape_.rows_per_step_size),
-               [&](std::size_t first, std::size_t last) {
-                 const RoundingUpward upward;
-                 advance_rows(inputs, output, first * shape_.rows_per_step_size, last * shape_.rows_per_step_size);
-               });
-  add_step_sizes(inputs.step_size);
-  tokens_ += std::size_t(inputs.x.rows());
-}
-
-void EnclosedScan::advance_rows(const ScanInputs& inputs, IntervalMatrix* output, std::size_t first, std::size_t last) {
-  const std::size_t states = shape_.states;
-  const std::size_t decays = shape_.decay_per_state ? states : 1;
-  std::vector<double> a_lower(states), a_upper(states);
-  for (Index t = 0; t < inputs.x.rows(); ++t) {
-    for (std::size_t row = first; row < last; ++row) {
-      const std::size_t step = row / shape_.rows_per_step_size;
-      const std::size_t group = row / shape_.rows_per_group * states;
-      const Ends delta = entry(inputs.step_size, t, step);
-      const Ends x = entry(inputs.x, t, row);
-      if (row % shape_.rows_per_step_size == 0) {
-        enclose_decays_upward(&alpha_lower_[step * decays], &alpha_upper_[step * decays], decays, delta, a_lower.data(), a_upper.data());
-        enclose_exp({{a_lower.data(), decays}, {a_upper.data(), decays}}, {{a_lower.data(), decays}, {a_upper.data(), decays}});
-        for (std::size_t n = 0; n < decays; ++n) a_upper[n] = std::min(a_upper[n], 1.0);
-        std::fill(a_lower.begin() + std::ptrdiff_t(decays), a_lower.end(), a_lower[0]);
-        std::fill(a_upper.begin() + std::ptrdiff_t(decays), a_upper.end(), a_upper[0]);
-      }
-      double* lower = &state_lower_[row * states];
-      double* upper = &state_upper_[row * states];
-      step_row_upward(a_lower.data(), a_upper.data(), product_upward(delta, x), inputs.B.lower.row(t).data() + group,
-                      inputs.B.upper.row(t).data() + group, states, lower, upper);
-      if (output == nullptr) continue;
-      const Ends read = dot_upward(inputs.C.lower.row(t).data() + group, inputs.C.upper.row(t).data() + group, lower, upper, states);
-      const Ends y = sum_upward(read, product_upward({skip_[step], skip_[step]}, x));
-      output->lower(t, Index(row)) = y.lower;
-      output->upper(t, Index(row)) = y.upper;
-    }
+EnclosedScan::EnclosedScan(const StateShape& shape, const theory::Vector& A_log, const theory::Vector& D)
+    : shape_(shape), skip_(D), alpha_lower_(A_log.size()), alpha_upper_(A_log.size()),
+      state_lower_(shape.rows() * shape.states), state_upper_(state_lower_), minus_sum_lower_(shape.heads), sum_upper_(shape.heads) {
+  if (A_log.size() != (shape.decay_per_state ? shape.heads * shape.states : shape.heads) || D.size() != shape.heads ||
+      (shape.decay_per_state && (shape.head_dim != 1 || shape.groups != 1))) {
+    throw ContractViolation("EnclosedScan: the shapes of A_log and D do not fit the state's");
   }
+  enclose_exp({A_log, A_log}, {alpha_lower_, alpha_upper_});
+}
+
+IntervalMatrix EnclosedScan::advance(const ScanInputs& inputs) {
+  const Index tokens = inputs.x.rows();
+  IntervalMatrix scaled_input(tokens, inputs.x.columns());
+  parallel_tokens_upward(tokens, [&](Index first, Index last) {
+    scale_rows_upward(inputs.step_size, inputs.x, shape_.head_dim, first, last, scaled_input);
+  });
+  IntervalMatrix y(tokens, inputs.x.columns());
+  if (shape_.decay_per_state) {
+    advance_channels(inputs, scaled_input, y);
+  } else {
+    advance_heads(inputs, scaled_input, y);
+  }
+  parallel_tokens_upward(tokens, [&](Index first, Index last) { add_skip_upward(skip_, inputs.x, shape_.head_dim, first, last, y); });
+  add_step_sizes(inputs.step_size);
+  tokens_ += std::size_t(tokens);
+  return y;
+}
+
+void EnclosedScan::advance_channels(const ScanInputs& inputs, const IntervalMatrix& scaled_input, IntervalMatrix& y) {
+  const std::size_t states = shape_.states;
+  parallel_for(shape_.heads, kChannelGrain, [&](std::size_t first, std::size_t last) {
+    const std::size_t count = last - first;
+    const ConstIntervalSpan rate = part(std::as_const(alpha_lower_), std::as_const(alpha_upper_), first * states, count * states);
+    const IntervalSpan state = part(state_lower_, state_upper_, first * states, count * states);
+    for (Index t = 0; t < scaled_input.rows(); ++t) {
+      advance_selective_scan({rate, row_part(inputs.step_size, t, first, count), row_part(scaled_input, t, first, count), row_part(inputs.B, t, 0, states),
+                              row_part(inputs.C, t, 0, states)},
+                             state, row_part(y, t, first, count));
+    }
+  });
+}
+
+void EnclosedScan::advance_heads(const ScanInputs& inputs, const IntervalMatrix& scaled_input, IntervalMatrix& y) {
+  const std::size_t states = shape_.states;
+  const std::size_t heads_per_group = shape_.heads / shape_.groups;
+  IntervalMatrix decay = decay_exponents(alpha_lower_, alpha_upper_, inputs.step_size);
+  std::vector<double> unused_lower(std::size_t(decay.lower.size())), unused_upper(unused_lower);
+  const IntervalSpan all{{decay.lower.data(), unused_lower.size()}, {decay.upper.data(), unused_upper.size()}};
+  enclose_decay({all.lower, all.upper}, all, {unused_lower, unused_upper});
+  parallel_for(shape_.heads, 1, [&](std::size_t first, std::size_t last) {
+    for (std::size_t head = first; head < last; ++head) {
+      const std::size_t row = head * shape_.head_dim;
+      const std::size_t group = head / heads_per_group * states;
+      const IntervalSpan state = part(state_lower_, state_upper_, row * states, shape_.head_dim * states);
+      for (Index t = 0; t < scaled_input.rows(); ++t) {
+        advance_head_scan({row_part(std::as_const(decay), t, head, 1), row_part(scaled_input, t, row, shape_.head_dim), row_part(inputs.B, t, group, states),
+                           row_part(inputs.C, t, group, states)},
+                          state, row_part(y, t, row, shape_.head_dim));
+      }
+    }
+  });
 }
 
 void EnclosedScan::add_step_sizes(const IntervalMatrix& step_size) {

@@ -1,0 +1,91 @@
+#define EIGEN_USE_BLAS
+#include "numerics/row_ball_matrix.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "numerics/contract_violation.hpp"
+#include "numerics/norm_bounds.hpp"
+#include "numerics/rounding.hpp"
+
+namespace lyap {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kUnitRoundoff = 0x1p-52;  // holds in every rounding mode
+constexpr double kSmallest = 0x1p-1074;
+
+// NaN and infinity say that a row is unknown; 0 times an unknown row is 0.
+double product_or_zero(double a, double b) { return a == 0.0 || b == 0.0 ? 0.0 : a * b; }
+double known(double x) { return std::isnan(x) ? kInfinity : x; }
+
+bool row_is_finite(const RowMajorMatrix& a, Eigen::Index i) { return a.row(i).allFinite(); }
+
+}  // namespace
+
+double dot_product_error_factor(std::size_t length) {
+  if (length >= std::size_t{1} << 50) throw ContractViolation("dot_product_error_factor: length below 2^50 expected");
+  const RoundingUpward upward;
+  const double scaled = static_cast<double>(length) * kUnitRoundoff;
+  return scaled / -(scaled - 1.0);  // scaled - 1 is exact or rounded toward zero in magnitude: the quotient is an upper bound
+}
+
+double dot_product_underflow(std::size_t length) { return static_cast<double>(length) * kSmallest; }
+
+RowMajorMatrix approx_product(const ConstMatrixRef& a, const ConstMatrixRef& b) {
+  if (a.cols() != b.rows()) throw ContractViolation("approx_product: inner sizes differ");
+  RowMajorMatrix result = RowMajorMatrix::Zero(a.rows(), b.cols());
+  if (a.size() > 0 && b.size() > 0) result.noalias() = a * b;
+  return result;
+}
+
+RowMajorMatrix approx_product_transposed(const ConstMatrixRef& a, const ConstMatrixRef& b_transposed) {
+  if (a.cols() != b_transposed.cols()) throw ContractViolation("approx_product_transposed: inner sizes differ");
+  RowMajorMatrix result = RowMajorMatrix::Zero(a.rows(), b_transposed.rows());
+  if (a.size() > 0 && b_transposed.size() > 0) result.noalias() = a * b_transposed.transpose();
+  return result;
+}
+
+RowBallMatrix enclose_column_scaling(const ConstMatrixRef& a, std::span<const double> g) {
+  if (static_cast<std::size_t>(a.cols()) != g.size()) throw ContractViolation("enclose_column_scaling: one factor per column expected");
+  RowBallMatrix result{RowMajorMatrix(a.rows(), a.cols()), Eigen::VectorXd::Zero(a.rows())};
+  for (Eigen::Index i = 0; i < a.rows(); ++i) {
+    for (Eigen::Index j = 0; j < a.cols(); ++j) result.midpoint(i, j) = a(i, j) * g[static_cast<std::size_t>(j)];
+  }
+  const Eigen::VectorXd norms = row_norms_upper_bound(ConstMatrixRef(result.midpoint));
+  const RoundingUpward upward;
+  for (Eigen::Index i = 0; i < a.rows(); ++i) {
+    result.row_radius(i) = row_is_finite(result.midpoint, i) ? kUnitRoundoff * norms(i) + static_cast<double>(a.cols()) * kSmallest : kInfinity;
+  }
+  return result;
+}
+
+RowBallMatrix enclose_row_product(const ConstMatrixRef& a, const RowBallMatrix& b) { return enclose_row_product(a, 0.0, b); }
+
+RowBallMatrix enclose_row_product(const ConstMatrixRef& a, double relative_error, const RowBallMatrix& b) {
+  if (!(relative_error >= 0.0)) throw ContractViolation("enclose_row_product: relative_error >= 0 expected");
+  RowBallMatrix result{approx_product(a, b.midpoint), Eigen::VectorXd(a.rows())};
+  const double gamma = dot_product_error_factor(static_cast<std::size_t>(a.cols()));
+  const Eigen::VectorXd norms = row_norms_upper_bound(ConstMatrixRef(b.midpoint));
+  const RoundingUpward upward;
+  const double underflow = dot_product_underflow(static_cast<std::size_t>(a.cols())) * static_cast<double>(b.midpoint.cols());
+  Eigen::VectorXd per_unit(b.midpoint.rows());  // error of row i per unit of |a_ik|
+  for (Eigen::Index k = 0; k < per_unit.size(); ++k) {
+    per_unit(k) = known(product_or_zero(gamma + relative_error, norms(k)) + (1.0 + relative_error) * b.row_radius(k));
+  }
+  for (Eigen::Index i = 0; i < a.rows(); ++i) {
+    double sum = underflow;
+    for (Eigen::Index k = 0; k < a.cols(); ++k) sum += product_or_zero(std::fabs(a(i, k)), per_unit(k));
+    result.row_radius(i) = row_is_finite(result.midpoint, i) ? known(sum) : kInfinity;
+  }
+  return result;
+}
+
+Eigen::VectorXd row_norms_upper_bound(const RowBallMatrix& a) {
+  Eigen::VectorXd norms = row_norms_upper_bound(ConstMatrixRef(a.midpoint));
+  const RoundingUpward upward;
+  for (Eigen::Index i = 0; i < norms.size(); ++i) norms(i) = known(norms(i) + a.row_radius(i));
+  return norms;
+}
+
+}  // namespace lyap

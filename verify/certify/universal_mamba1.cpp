@@ -1,0 +1,232 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+#include "numerics/contract_violation.hpp"
+#include "numerics/norm_bounds.hpp"
+#include "numerics/parallel.hpp"
+#include "verify/certify/norm_domain.hpp"
+#include "verify/certify/scan_input_functionals.hpp"
+#include "verify/certify/silu_relaxation.hpp"
+#include "verify/certify/universal.hpp"
+#include "verify/certify/universal_bounds.hpp"
+#include "verify/certify/vocabulary_ranges.hpp"
+#include "verify/certify/witness_mamba1.hpp"
+
+namespace lyap {
+namespace {
+
+constexpr double kSiluLipschitz = 1.09984;  // |silu'| <= 1.09984 (asserted with MPFR in tests/verify/silu_relaxation_test.cpp)
+constexpr std::size_t kSpectralNormSize = std::size_t{1} << 20;  // Gram powers pay below this many entries
+constexpr double kSmallestEpsilon = 0x1p-900;  // below, squares that underflow would matter
+constexpr std::size_t kWitnessIterations = 12;
+
+// What every relaxation says of every functional, and of silu's output.
+class Mamba1Universal {
+ public:
+  Mamba1Universal(const theory::Mamba1Weights& block, const UniversalOptions& options)
+      : block_(block),
+        vocabulary_(options.vocabulary),
+        tokens_(token_functionals(rows_of(block.in_proj, 0, block.d_inner), block.norm_weight)),
+        functionals_(block),
+        root_d_(sqrt_upper_bound(block.d_model)) {
+    if (!block.in_proj_bias.empty()) in_bias_ = std::span(block.in_proj_bias).first(block.d_inner);
+  }
+
+  UniversalBounds certify() {
+    relax_over_ball();
+    if (vocabulary_ != nullptr) relax_over_vocabulary();
+    UniversalBounds bounds = empty_universal_bounds(block_.d_inner);
+    combine(bounds);
+    find_witnesses(bounds);
+    return bounds;
+  }
+
+ private:
+  using Results = std::map<Relaxation, FunctionalRanges>;
+
+  void relax_over_ball();
+  void relax_over_vocabulary();
+  void combine(UniversalBounds& bounds) const;
+  void find_witnesses(UniversalBounds& bounds) const;
+  void record(Relaxation method, const FunctionalRanges& ranges);
+  [[nodiscard]] std::vector<LinearRelaxation> relaxations_of(const std::vector<Interval>& q) const;
+  [[nodiscard]] FunctionalRanges interval_ranges(const std::vector<Interval>& silu) const;
+  [[nodiscard]] FunctionalRanges linear_ranges(const std::vector<LinearRelaxation>& relaxations, std::size_t present, bool over_vocabulary) const;
+  [[nodiscard]] std::vector<Interval> window_constant(std::size_t present) const;
+  [[nodiscard]] double norm_distance(std::size_t present) const;
+
+  const theory::Mamba1Weights& block_;
+  const Vocabulary* vocabulary_;
+  TokenFunctionals tokens_;
+  ScanInputFunctionals functionals_;
+  double root_d_;
+  std::span<const double> in_bias_;
+  Results results_;
+  std::vector<Interval> scan_input_;  // x over all steps
+};
+
+void Mamba1Universal::record(Relaxation method, const FunctionalRanges& ranges) {
+  const auto [at, inserted] = results_.try_emplace(method, ranges);
+  if (!inserted) at->second.hull_with(ranges);
+}
+
+std::vector<LinearRelaxation> Mamba1Universal::relaxations_of(const std::vector<Interval>& q) const {
+  std::vector<LinearRelaxation> relaxations(q.size());
+  parallel_for(q.size(), 32, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t k = begin; k < end; ++k) relaxations[k] = chord_relaxation(q[k]);
+  });
+  return relaxations;
+}
+
+// center +- radius around each range, the midpoint being any number near the middle.
+RelaxedSilu center_and_radius(const std::vector<Interval>& ranges) {
+  RelaxedSilu relaxed;
+  for (const Interval& range : ranges) {
+    const double middle = std::isfinite(range.lower()) && std::isfinite(range.upper()) ? 0.5 * range.lower() + 0.5 * range.upper() : 0.0;
+    relaxed.center.push_back(Interval::from_exact(middle));
+    relaxed.radius.push_back(magnitude(range - Interval::from_exact(middle)));
+  }
+  return relaxed;
+}
+
+// What q is when every present token is the zero vector.
+std::vector<Interval> Mamba1Universal::window_constant(std::size_t present) const {
+  const std::vector<Interval> zeros(block_.d_inner);
+  return convolution_range(block_.conv_weight, block_.conv_bias, in_bias_, 0, zeros, present);
+}
+
+FunctionalRanges Mamba1Universal::interval_ranges(const std::vector<Interval>& silu) const {
+  return functionals_.ranges(center_and_radius(silu));
+}
+
+// silu(q_k) = slope_k (constant_k + sum_j c_kj w_k n_j) + residual_k.
+FunctionalRanges Mamba1Universal::linear_ranges(const std::vector<LinearRelaxation>& relaxations, std::size_t present, bool over_vocabulary) const {
+  const std::vector<Interval> constant = window_constant(present);
+  std::vector<Interval> residuals;
+  for (const LinearRelaxation& relaxation : relaxations) residuals.push_back(relaxation.residual);
+  RelaxedSilu relaxed = center_and_radius(residuals);
+  for (std::size_t k = 0; k < block_.d_inner; ++k) relaxed.center[k] += Interval::from_exact(relaxations[k].slope) * constant[k];
+  FunctionalRanges result = functionals_.ranges(relaxed);
+
+  std::vector<RowBallMatrix> taps;
+  for (std::size_t j = block_.d_conv - present; j < block_.d_conv; ++j) {
+    std::vector<double> scale(block_.d_inner);
+    for (std::size_t k = 0; k < block_.d_inner; ++k) scale[k] = relaxations[k].slope * block_.conv_weight(k, j);
+    taps.push_back(functionals_.low_rank_rows(scale, tokens_.weights));
+  }
+  std::vector<FunctionalRanges> tap_ranges;
+  if (over_vocabulary) {
+    for (std::vector<Interval>& ranges :
+         vocabulary_ranges_low_rank(*vocabulary_, block_.norm_epsilon, rows_of(block_.dt_proj, 0, block_.d_inner), taps)) {
+      const auto split = ranges.begin() + static_cast<std::ptrdiff_t>(block_.d_inner);
+      tap_ranges.push_back({{ranges.begin(), split}, {split, ranges.end()}});
+    }
+  } else {
+    for (const RowBallMatrix& tap : taps) tap_ranges.push_back(functionals_.norm_ball_ranges(tap, root_d_));
+  }
+  for (const FunctionalRanges& tap : tap_ranges) {
+    for (std::size_t i = 0; i < result.step.size(); ++i) result.step[i] += tap.step[i];
+    for (std::size_t r = 0; r < result.BC.size(); ++r) result.BC[r] += tap.BC[r];
+  }
+  return result;
+}
+
+// |q - constant|_2 <= sum over present taps of max_k |c_kj| |W diag(g)|_2 sqrt(d), and silu is Lipschitz.
+double Mamba1Universal::norm_distance(std::size_t present) const {
+  const auto size = static_cast<std::size_t>(tokens_.weights.midpoint.size());
+  Interval spectral = Interval::from_exact(spectral_norm_upper_bound(tokens_.weights.midpoint, size <= kSpectralNormSize ? 4 : 0));
+  Interval error_squares;
+  for (const double radius : tokens_.weights.row_radius) error_squares += square(Interval::from_exact(radius));
+  spectral += Interval::from_exact(std::sqrt(error_squares.upper()) * (1.0 + 0x1p-50));
+  Interval taps;
+  for (std::size_t j = block_.d_conv - present; j < block_.d_conv; ++j) {
+    double largest = 0.0;
+    for (std::size_t k = 0; k < block_.d_inner; ++k) largest = std::max(largest, std::fabs(block_.conv_weight(k, j)));
+    taps += Interval::from_exact(largest);
+  }
+  return (taps * spectral * Interval::from_exact(root_d_) * Interval::from_exact(kSiluLipschitz)).upper();
+}
+
+void Mamba1Universal::relax_over_ball() {
+  const std::vector<Interval> token_range = symmetric_ranges(tokens_.radius);
+  for (const std::size_t present : tap_counts(block_.d_conv, !in_bias_.empty())) {
+    const std::vector<Interval> q = convolution_range(block_.conv_weight, block_.conv_bias, in_bias_, 0, token_range, present);
+    const std::vector<Interval> silu = silu_ranges(q);
+    hull_into(scan_input_, silu);
+    record(Relaxation::kInterval, interval_ranges(silu));
+    record(Relaxation::kNorm, functionals_.ranges_in_norm(silu_ranges(window_constant(present)), norm_distance(present)));
+    record(Relaxation::kLinear, linear_ranges(relaxations_of(q), present, false));
+  }
+}
+
+void Mamba1Universal::relax_over_vocabulary() {
+  const std::vector<Interval> token_range = vocabulary_ranges(*vocabulary_, block_.norm_epsilon, tokens_.weights);
+  std::vector<Interval> scan_input;
+  for (std::size_t present = 1; present <= block_.d_conv; ++present) {
+    const std::vector<Interval> q = convolution_range(block_.conv_weight, block_.conv_bias, in_bias_, 0, token_range, present);
+    const std::vector<Interval> silu = silu_ranges(q);
+    hull_into(scan_input, silu);
+    FunctionalRanges ranges = linear_ranges(relaxations_of(q), present, true);
+    const FunctionalRanges by_interval = interval_ranges(silu);
+    for (std::size_t i = 0; i < ranges.step.size(); ++i) ranges.step[i] = intersect(ranges.step[i], by_interval.step[i]);
+    for (std::size_t r = 0; r < ranges.BC.size(); ++r) ranges.BC[r] = intersect(ranges.BC[r], by_interval.BC[r]);
+    record(Relaxation::kVocabulary, ranges);
+  }
+  for (std::size_t k = 0; k < scan_input_.size(); ++k) scan_input_[k] = intersect(scan_input_[k], scan_input[k]);
+}
+
+void Mamba1Universal::combine(UniversalBounds& bounds) const {
+  std::vector<double> B_magnitude(block_.d_state);
+  Interval C_sum;
+  for (std::size_t n = 0; n < 2 * block_.d_state; ++n) {
+    Interval range = Interval::entire();
+    for (const auto& [method, ranges] : results_) range = intersect(range, ranges.BC[n]);
+    if (n < block_.d_state) B_magnitude[n] = magnitude(range);
+    else C_sum += Interval::from_exact(magnitude(range));
+  }
+  bounds.preactivation_lower_by_relaxation.assign(7, {});
+  for (std::size_t i = 0; i < block_.d_inner; ++i) {
+    Interval p = Interval::entire();
+    Relaxation winner = Relaxation::kInterval;
+    for (const auto& [method, ranges] : results_) {
+      const Interval candidate = ranges.step[i] + Interval::from_exact(block_.dt_bias[i]);
+      bounds.preactivation_lower_by_relaxation[static_cast<std::size_t>(method)].push_back(candidate.lower());
+      if (candidate.lower() > p.lower()) winner = method;
+      p = intersect(p, candidate);
+    }
+    fill_channel(bounds, i,
+                 {.preactivation = p,
+                  .limits = {},
+                  .A_log = std::span(block_.A_log.row(i), block_.d_state),
+                  .B_magnitude = B_magnitude,
+                  .x_magnitude = magnitude(scan_input_[i]),
+                  .output_gain = C_sum.upper()});
+    bounds.relaxation[i] = static_cast<std::uint8_t>(winner);
+  }
+}
+
+// Witnesses for the channel that decides the layer; every channel is then read off the same two inputs.
+void Mamba1Universal::find_witnesses(UniversalBounds& bounds) const {
+  const auto deciding = static_cast<std::size_t>(std::max_element(bounds.zeta_upper.begin(), bounds.zeta_upper.end()) - bounds.zeta_upper.begin());
+  const WitnessSearch search{block_, tokens_.weights, vocabulary_, static_cast<int>(kWitnessIterations)};
+  bounds.witness_channel = deciding;
+  bounds.witness_input = approx_worst_residual(search, deciding, false);
+  const std::vector<Interval> one_step = preactivation_at(block_, bounds.witness_input);
+  const std::vector<Interval> constant = preactivation_at(block_, approx_worst_residual(search, deciding, true));
+  for (std::size_t i = 0; i < block_.d_inner; ++i) {
+    const std::span<const double> A_log(block_.A_log.row(i), block_.d_state);
+    bounds.exponent_witness[i] = rate_reached_lower_bound(A_log, constant[i], {});
+    bounds.zeta_witness[i] = std::max(rate_reached_lower_bound(A_log, one_step[i], {}), bounds.exponent_witness[i]);
+  }
+}
+
+}  // namespace
+
+UniversalBounds certify_universal(const theory::Mamba1Weights& block, const UniversalOptions& options) {
+  if (!(block.norm_epsilon >= kSmallestEpsilon)) throw ContractViolation("certify_universal: norm epsilon of at least 2^-900 expected");
+  return Mamba1Universal(block, options).certify();
+}
+
+}  // namespace lyap

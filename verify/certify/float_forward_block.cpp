@@ -49,7 +49,8 @@ class FloatConvolution {
   FloatMatrix apply(const FloatMatrix& x) {
     const Index history = past_.rows();
     FloatMatrix padded(history + x.rows(), x.cols());
-    padded << past_, x;
+    padded.topRows(history) = past_;
+    padded.bottomRows(x.rows()) = x;
     FloatMatrix result(x.rows(), x.cols());
     parallel_rows(x.rows(), 16, [&](Index begin, Index end) {
       for (Index t = begin; t < end; ++t) {

@@ -166,8 +166,10 @@ CausalConvolution::CausalConvolution(const theory::Matrix& weight, const theory:
 
 IntervalMatrix CausalConvolution::apply(const IntervalMatrix& x) {
   IntervalMatrix padded(past_.rows() + x.rows(), x.columns());
-  padded.lower << past_.lower, x.lower;
-  padded.upper << past_.upper, x.upper;
+  padded.lower.topRows(past_.rows()) = past_.lower;
+  padded.upper.topRows(past_.rows()) = past_.upper;
+  padded.lower.bottomRows(x.rows()) = x.lower;
+  padded.upper.bottomRows(x.rows()) = x.upper;
   IntervalMatrix result(x.rows(), x.columns());
   parallel_upward(x.rows(), kRowGrain, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t) convolve_row_upward(padded, taps_, bias_, t, result.lower.row(t).data(), result.upper.row(t).data());

@@ -37,6 +37,9 @@ void advance_head_scan(const HeadScanStep& step, IntervalSpan state, IntervalSpa
 /// Advances state in place elementwise, h = decay h + increment, decay in [0, 1]: for a discretisation whose increment is made elsewhere.
 void advance_affine_scan(ConstIntervalSpan decay, ConstIntervalSpan increment, IntervalSpan state);
 
+/// Width of the decays that enclose_decay returns, as in vector_functions.hpp; 1 - a has kVectorExpm1Width.
+inline constexpr double kVectorDecayWidth = 8.0;
+
 /// Encloses, elementwise, a = exp(-s) and 1 - a = -expm1(-s) for s >= 0; a in [0, 1] and 1 - a in [0, 1], each relatively accurate.
 /// Either result may overwrite s. Throws ContractViolation for lengths that differ, for NaN, lower > upper or s < 0.
 void enclose_decay(ConstIntervalSpan s, IntervalSpan decay, IntervalSpan one_minus_decay);

@@ -68,7 +68,7 @@ struct Expm1 {
   }
 };
 
-/// x in (-0.29, 0.41): log_one_plus_reduced(x). Elsewhere w = fl(1 + x) = 2^k m, m in [sqrt(1/2), sqrt 2], and
+/// x in (-0.29, 0.41): log_one_plus_reduced(x). Elsewhere w = fl(1 + x) = 2^k m (or the largest number), m in [sqrt(1/2), sqrt 2], and
 /// log(1 + x) = k ln 2 + log m + (1 + x - w)/w up to u^2: k kLn2High is exact, log m has absolute error 2.2 u * 0.347, the inner sum 0.35 u, the
 /// outer 1 u relatively; |log(1 + x)| >= 0.342: (0.764 + 0.35)/0.342 + 1 = 4.3 u: **log1p: 4.4 u**. |x| < 2^-53: x - u |x| <= log1p(x) <= x.
 struct Log1p {
@@ -77,7 +77,7 @@ struct Log1p {
     const hn::RebindToUnsigned<D> du;
     const V one = hn::Set(d, 1.0);
     const V finite = hn::Min(x, hn::Set(d, kLargest));
-    const V w = hn::Add(one, finite);
+    const V w = hn::Min(hn::Add(one, finite), hn::Set(d, kLargest));
     const auto root_half = hn::Set(du, std::uint64_t{0x3fe6a09e667f3bcd});
     const auto bits = hn::Add(hn::BitCast(du, w), hn::Sub(hn::Set(du, std::uint64_t{0x3ff0000000000000}), root_half));
     const auto biased = hn::Or(hn::ShiftRight<52>(bits), hn::Set(du, std::uint64_t{0x4330000000000000}));  // 2^52 + exponent
@@ -169,19 +169,18 @@ struct Sigmoid {
 };
 
 /// Both bounds of silu(x) = x sigmoid(x) at one point; sigmoid's bounds (5 u) times |x|, each product rounded outward.
-/// For x < kSiluFarLeft the value lies between that at kSiluFarLeft and 0.
+/// For x < kExpLeast the value lies between that at kExpLeast and 0, and the bounds there are the least subnormal (negative) and 0.
 template <class V>
 struct Ends {
   V negated_lower;
   V upper;
 };
-constexpr double kSiluFarLeft = -800.0;
 constexpr double kSiluBeforeMinimiser = -0x1.474973c84120cp+0;
 constexpr double kSiluAfterMinimiser = -0x1.474973c84120bp+0;
 constexpr double kSiluLowerBound = -0x1.1d25cf210482ep-2;
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE Ends<V> silu_ends(D d, V x) {
-  const V finite = hn::Max(x, hn::Set(d, kSiluFarLeft));
+  const V finite = hn::Max(x, hn::Set(d, kExpLeast));
   V exponent;
   const V quotient = sigmoid_quotient(d, finite, exponent);
   const V above = hn::Mul(hn::Abs(finite), hn::Mul(quotient, hn::Set(d, 1.0 + 5 * kUnit)));

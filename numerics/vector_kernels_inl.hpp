@@ -28,7 +28,7 @@ constexpr double kIntegerShift = 0x1.8p+52;  ///< x + kIntegerShift, rounded up,
 constexpr double kLog2E = 0x1.71547652b82fep+0;
 constexpr double kLn2High = 0x1.62e42fefa38p-1;        ///< ln 2 cut to a multiple of 2^-42: k kLn2High is exact for |k| <= 2^11
 constexpr double kLn2Low = 0x1.ef35793c7673p-45;       ///< ln 2 - kLn2High to within 2^-97
-constexpr double kExpLeast = -746.0;                   ///< exp(-746) < 2^-1075
+constexpr double kExpLeast = -760.0;                   ///< 760 exp(-760) < 2^-1075
 constexpr double kExpGreatest = 710.0;                 ///< exp(710) > 2^1024
 constexpr double kExpm1Least = -100.0;                 ///< expm1(-100) + 1 < u
 constexpr double kTiny = 0x1p-53;
@@ -76,7 +76,7 @@ HWY_INLINE V power_of_two(D d, V k) {
   return hn::BitCast(d, hn::ShiftLeft<52>(hn::Add(bits, hn::Set(di, std::int64_t{1023}))));
 }
 
-/// An upper bound of v 2^k for integers k in [-1080, 1030]; |v| >= 1/4 or k = 0 in a lane where |k| > 1020.
+/// An upper bound of v 2^k for integers k in [-1100, 1030]; |v| >= 1/4 or k = 0 in a lane where |k| > 1020.
 /// The first of two products is exact then, so only the last one rounds: upward, into the subnormals and to infinity as it should.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V scaled_upward(D d, V v, V k) {

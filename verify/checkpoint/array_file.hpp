@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,9 +20,10 @@ struct NamedArray {
   std::string dtype = "F64";
 };
 
-/// Writes arrays to a safetensors file as they come, so that a large model's arrays never sit in memory together:
-/// data goes to a temporary file beside `path`; commit() adds the header, flushes to disk and renames. Destroyed without commit: no file is left.
-/// Throws ResourceError where the disk is full or not writable.
+/// Writes arrays to a safetensors file as they come, so that a large model's arrays never sit in memory together: they gather in
+/// temporary files beside `path`, which have no name where the file system allows that, and finish() strings them together.
+/// Destroyed before rename_into_place(): no file is left. In the file F64 comes before F32 before U8, so that every array is aligned.
+/// Throws ResourceError where the disk is full or not writable, ContractViolation for a name given twice or a shape that does not fit.
 class ArrayFileWriter {
  public:
   explicit ArrayFileWriter(const std::filesystem::path& path);
@@ -29,16 +31,17 @@ class ArrayFileWriter {
   ArrayFileWriter(const ArrayFileWriter&) = delete;
   ArrayFileWriter& operator=(const ArrayFileWriter&) = delete;
   void add(const NamedArray& array);
-  /// Completes the temporary file and returns its SHA-256; rename_into_place() makes it visible under `path`.
+  /// Completes the file, flushes it to disk and returns its SHA-256; until rename_into_place() nothing is visible under `path`.
   [[nodiscard]] std::string finish();
   void rename_into_place();
 
  private:
   struct Impl;
-  Impl* impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
-/// All tensors of a small safetensors file, strictly checked, widened to double (BF16, F16, F32, F64) or int64 (I32, I64, U8).
+/// All tensors of a small safetensors file in the order of their data, strictly checked, widened to double (BF16, F16, F32, F64) or
+/// int64 (BOOL and integers). NaN and infinity are passed on: a certificate's arrays may hold them.
 /// For activations, tokens, oracles and certificates' arrays. Throws BadInput.
 struct LoadedTensor {
   std::string name;

@@ -30,6 +30,7 @@ struct ModelDescription {
   double final_norm_epsilon = 0.0;
   std::vector<LayerKind> kinds;  ///< one per layer
   std::vector<std::string> weight_types;  ///< dtypes found among the weights, e.g. {"BF16", "F32"}
+  std::vector<std::string> remarks;       ///< sentences for the user about choices that the files left open, usually none
 };
 
 struct CheckpointOptions {

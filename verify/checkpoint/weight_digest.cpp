@@ -1,0 +1,103 @@
+#include "verify/checkpoint/weight_digest.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <optional>
+#include <thread>
+
+#include "verify/checkpoint/bad_input.hpp"
+#include "verify/checkpoint/sha256.hpp"
+
+namespace lyap {
+namespace {
+
+constexpr std::size_t kStretchBytes = std::size_t{1} << 20;
+
+// The index of the element at byte `target` if the tensor has it: strides are tried axis by axis, the last axis last.
+bool find_index(const StoredTensor& tensor, std::size_t axis, std::size_t remaining, std::vector<std::size_t>& index) {
+  if (axis == tensor.shape.size()) return remaining == 0;
+  const std::size_t stride = tensor.strides[axis];
+  if (stride == 0) {
+    index[axis] = 0;
+    return tensor.shape[axis] > 0 && find_index(tensor, axis + 1, remaining, index);
+  }
+  const std::size_t most = std::min(remaining / stride, tensor.shape[axis] - 1);
+  for (std::size_t i = most + 1; i-- > 0;) {
+    index[axis] = i;
+    if (find_index(tensor, axis + 1, remaining - i * stride, index)) return true;
+    if (axis + 1 == tensor.shape.size()) break;
+  }
+  return false;
+}
+
+std::string place_of(const WeightFile& file, ElementType type, std::size_t byte) {
+  const std::size_t width = element_bits(type) / 8;
+  for (const StoredTensor& tensor : file.tensors) {
+    if (tensor.type != type || byte < tensor.begin || tensor.elements() == 0) continue;
+    std::vector<std::size_t> index(tensor.shape.size());
+    if ((byte - tensor.begin) % width == 0 && find_index(tensor, 0, (byte - tensor.begin) / width, index)) {
+      return "tensor " + quoted_name(tensor.name) + " at index " + shape_text(index);
+    }
+  }
+  return "a number outside every tensor, at byte " + std::to_string(byte) + " of the file,";
+}
+
+void require_finite(const WeightFile& file, const StoredRun& run, std::size_t begin, std::size_t end) {
+  const std::size_t width = element_bits(run.type) / 8;
+  if (width == 0 || run.elements == 0) return;
+  // Elements that begin in [begin, end); one that straddles the end is read whole.
+  const std::size_t first = begin <= run.begin ? 0 : (begin - run.begin + width - 1) / width;
+  const std::size_t last = end <= run.begin ? 0 : std::min(run.elements, (end - run.begin + width - 1) / width);
+  if (first >= last) return;
+  const std::byte* bytes = file.map.bytes().data() + run.begin + first * width;
+  if (const auto found = find_non_finite(run.type, bytes, last - first)) {
+    throw BadInput(file.path, place_of(file, run.type, run.begin + (first + *found) * width) + " is NaN or infinite");
+  }
+}
+
+std::string digest_finite_file(const WeightFile& file) {
+  std::vector<StoredRun> runs = file.runs;
+  std::sort(runs.begin(), runs.end(), [](const StoredRun& left, const StoredRun& right) { return left.begin < right.begin; });
+  const auto bytes = file.map.bytes();
+  Sha256 hash;
+  std::size_t current = 0;
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kStretchBytes) {
+    const std::size_t end = std::min(bytes.size(), begin + kStretchBytes);
+    hash.update(bytes.subspan(begin, end - begin));
+    const auto is_done = [&](const StoredRun& run) { return run.begin + run.elements * element_bits(run.type) / 8 <= begin; };
+    while (current < runs.size() && is_done(runs[current])) ++current;
+    for (std::size_t i = current; i < runs.size() && runs[i].begin < end; ++i) require_finite(file, runs[i], begin, end);
+    file.map.release(begin, end);
+  }
+  return hash.finish();
+}
+
+}  // namespace
+
+std::vector<std::string> digest_finite_files(const std::vector<WeightFile>& files) {
+  std::vector<std::string> digests(files.size());
+  std::vector<std::exception_ptr> failures(files.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < files.size(); i = next++) {
+      try {
+        digests[i] = digest_finite_file(files[i]);
+      } catch (...) {
+        failures[i] = std::current_exception();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    const std::size_t threads = std::min<std::size_t>(files.size(), std::max(1u, std::thread::hardware_concurrency()));
+    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work);
+    work();
+  }
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+  return digests;
+}
+
+}  // namespace lyap

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "verify/certify/build_information.hpp"
+#include "verify/certify/fail_on.hpp"
+#include "verify/certify/layer_summary.hpp"
+#include "verify/checkpoint/checkpoint.hpp"
+
+namespace lyap {
+
+enum class Tier { kUniversal, kTrajectory, kBoth };
+enum class Effort { kFast, kThorough };
+[[nodiscard]] const char* name_of(Tier tier);
+[[nodiscard]] const char* name_of(Effort effort);
+[[nodiscard]] inline bool includes_universal(Tier tier) { return tier != Tier::kTrajectory; }
+[[nodiscard]] inline bool includes_trajectory(Tier tier) { return tier != Tier::kUniversal; }
+
+/// Layers first..last, both included.
+struct LayerRange {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  [[nodiscard]] bool contains(std::size_t layer) const { return first <= layer && layer <= last; }
+};
+
+/// Where the trajectory tier's inputs come from.
+enum class SequenceKind { kTokens, kText, kActivations };
+[[nodiscard]] const char* name_of(SequenceKind kind);
+struct SequenceDescription {
+  SequenceKind kind = SequenceKind::kTokens;
+  std::string file;       ///< as the user named it
+  std::string sha256;     ///< of that file
+  std::size_t steps = 0;  ///< tokens, or the longest activations
+};
+
+/// A number that a claim exhibits, and how a reader gets it again.
+struct ClaimWitness {
+  double value = 0.0;  ///< a lower bound of what is reached
+  std::size_t channel = 0;
+  std::string how;
+};
+
+/// One statement, in words and as a formula, with what became of it. Every `proven` one holds in real arithmetic on the stored weights.
+struct Claim {
+  std::string theorem;               ///< T1 | T2
+  std::string tier;                  ///< structural | universal | trajectory
+  std::string quantity;              ///< what the bound bounds: zeta, exponent, strict_decay, state_bound, output_gain, output
+  std::optional<std::size_t> layer;  ///< empty: all layers of the model
+  std::string statement, formula, domain;
+  Verdict verdict = Verdict::kUndecided;
+  std::string reason;                ///< why not proven; empty where proven
+  std::optional<double> bound;       ///< an upper bound
+  std::optional<double> lower_bound; ///< the other end of an enclosure
+  std::optional<ClaimWitness> witness;
+};
+
+/// Everything that the JSON of a certificate says; the bulk arrays are in the file that `arrays` names.
+struct Certificate {
+  BuildInformation tool;
+  std::string rounding_self_test, blas;
+  ModelDescription model;
+  std::string model_name;
+  bool hf_compat = false;
+  std::vector<FileDigest> files;
+  std::string command, date;
+  Tier tier = Tier::kUniversal;
+  Effort effort = Effort::kFast;
+  LayerRange selected;
+  std::optional<SequenceDescription> sequence;
+  std::vector<LayerSummary> layers;
+  std::vector<Claim> claims;
+  std::vector<FailOnOutcome> fail_on;
+  std::vector<std::string> not_covered;
+  FileDigest arrays;
+};
+
+/// refuted where a claim or a --fail-on requirement is refuted, else undecided where one is undecided, else proven.
+[[nodiscard]] Verdict overall_verdict(const Certificate& certificate);
+/// Names what was not established, one sentence each.
+[[nodiscard]] std::vector<std::string> undecided_sentences(const Certificate& certificate);
+
+}  // namespace lyap

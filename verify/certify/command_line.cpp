@@ -1,0 +1,208 @@
+#include "verify/certify/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <array>
+#include <charconv>
+
+#include "verify/certify/exit_code.hpp"
+
+namespace lyap {
+namespace {
+
+constexpr const char* kDescription =
+    "Proves bounds on how fast the states of a trained Mamba or Mamba-2 checkpoint forget, and writes them as a certificate:\n"
+    "NAME.json (claims and provenance) and NAME.safetensors (bulk arrays).";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  lyap certify ./mamba-130m-hf\n"
+    "      bounds for every input; writes mamba-130m-hf.json and mamba-130m-hf.safetensors here\n"
+    "  lyap certify ./mamba-130m-hf --text sample.txt --out sample.json --report sample.html\n"
+    "      also the exact rates on one text, and a page to look at\n"
+    "  lyap certify ./my-model --fail-on 'exponent>=-1e-9'\n"
+    "      exit code 1 unless every state provably forgets at a rate of 1e-9 nats per step\n"
+    "\n"
+    "Exit codes: 0 done, 1 a --fail-on condition holds, 2 usage, 65 bad input, 70 out of memory or disk,\n"
+    "130 interrupted (the previous output stays intact).";
+
+constexpr std::array<const char*, 6> kOtherBuilds{"--policy", "--method", "--trace", "--against", "--adapter", "--random-blocks"};
+
+/// What CLI11 fills in; strings where the meaning is ours to check.
+struct RawOptions {
+  std::string model, tier, tokens, text, activations, layers, effort, out, report, fail_on;
+  std::optional<double> minutes;
+  std::size_t threads = 0;
+  bool save_outputs = false, hf_compat = false, json = false, no_progress = false, version = false;
+};
+
+void refuse_flags_of_other_builds(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--") return;
+    for (const char* flag : kOtherBuilds) {
+      if (argument == flag || argument.rfind(std::string(flag) + "=", 0) == 0) {
+        throw UsageError(std::string(flag) + " is not in this build (lyap " + build_information().version +
+                         "): it certifies checkpoints by themselves, without policies, pairs, adapters, traces or random blocks");
+      }
+    }
+  }
+}
+
+void declare_options(CLI::App& app, RawOptions& raw) {
+  app.footer(kExamples);
+  app.add_option("MODEL", raw.model, "Folder of the checkpoint: config.json with safetensors or pytorch_model.bin");
+  app.add_option("--tier", raw.tier, "universal (every input), trajectory (one sequence) or both;\ndefault: universal, or both when a sequence is given")
+      ->check(CLI::IsMember({"universal", "trajectory", "both"}));
+  auto* tokens = app.add_option("--tokens", raw.tokens, "Token ids: safetensors with input_ids, a JSON list, or integers in text");
+  auto* text = app.add_option("--text", raw.text, "UTF-8 text, read through MODEL's tokenizer.json");
+  auto* activations = app.add_option("--activations", raw.activations, "safetensors with layer.{i}.input (T, d_model): block inputs, exactly as stored");
+  tokens->excludes(text)->excludes(activations);
+  text->excludes(activations);
+  app.add_option("--layers", raw.layers, "A-B or A: certify these layers only, counted from 0");
+  app.add_option("--effort", raw.effort, "fast or thorough; default: by the model's size")->check(CLI::IsMember({"fast", "thorough"}));
+  app.add_option("--minutes", raw.minutes, "Time for refinements beyond the fast effort, which always runs to its end");
+  app.add_option("--threads", raw.threads, "Worker threads; default: one per processor");
+  app.add_option("--out", raw.out, "NAME.json; the arrays go to NAME.safetensors beside it;\ndefault: the folder's name, in the current folder");
+  app.add_option("--report", raw.report, "Also write a self-contained HTML page (lyap report)");
+  app.add_flag("--save-outputs", raw.save_outputs, "Keep the enclosures of every output of the sequence (large)");
+  app.add_flag("--hf-compat", raw.hf_compat, "Mamba-2 with groups: gated norm over all of d_inner, as transformers computes it");
+  app.add_option("--fail-on", raw.fail_on, "Comma-separated comparisons; exit code 1 where one holds.\nNames: exponent, zeta, state_bound (largest upper bound over the layers)");
+  app.add_flag("--json", raw.json, "The certificate's JSON on stdout and nothing else there");
+  app.add_flag("--no-progress", raw.no_progress, "No progress on stderr");
+  app.add_flag("--version", raw.version, "Version and commit");
+}
+
+std::optional<std::size_t> whole_number(std::string_view text) {
+  std::size_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+LayerRange parse_layers(const std::string& text) {
+  const std::size_t dash = text.find('-');
+  const auto first = whole_number(std::string_view(text).substr(0, dash));
+  const auto last = dash == std::string::npos ? first : whole_number(std::string_view(text).substr(dash + 1));
+  if (!first || !last || *first > *last) throw UsageError("--layers " + text + ": write A-B with A <= B, counted from 0, or one number");
+  return {*first, *last};
+}
+
+std::string quoted_for_shell(const std::string& text) {
+  constexpr const char* kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=./:,@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+void take_sequence(const RawOptions& raw, CertifyCommand& command) {
+  const auto take = [&](const std::string& file, SequenceKind kind) {
+    if (file.empty()) return;
+    command.sequence_kind = kind;
+    command.sequence_file = file;
+  };
+  take(raw.tokens, SequenceKind::kTokens);
+  take(raw.text, SequenceKind::kText);
+  take(raw.activations, SequenceKind::kActivations);
+  command.tier = command.sequence_kind ? Tier::kBoth : Tier::kUniversal;
+  if (raw.tier == "universal") command.tier = Tier::kUniversal;
+  if (raw.tier == "trajectory") command.tier = Tier::kTrajectory;
+  if (raw.tier == "both") command.tier = Tier::kBoth;
+  if (includes_trajectory(command.tier) && !command.sequence_kind) {
+    throw UsageError("--tier " + raw.tier + " needs a sequence: --tokens, --text or --activations");
+  }
+  if (command.sequence_kind && !includes_trajectory(command.tier)) {
+    throw UsageError("--tier universal speaks of every input: leave out --tokens, --text and --activations, or choose --tier both");
+  }
+  if (raw.save_outputs && !includes_trajectory(command.tier)) throw UsageError("--save-outputs needs a sequence: --tokens, --text or --activations");
+}
+
+void take_outputs(const RawOptions& raw, CertifyCommand& command) {
+  command.out = raw.out.empty() ? std::filesystem::path(model_name(command.model) + ".json") : std::filesystem::path(raw.out);
+  if (command.out.extension() != ".json" || command.out.stem().empty()) throw UsageError("--out " + raw.out + ": a name that ends in .json is expected");
+  if (raw.report.empty()) return;
+  command.report = raw.report;
+  if (command.report->extension() != ".html") throw UsageError("--report " + raw.report + ": a name that ends in .html is expected");
+}
+
+void take_fail_on(const RawOptions& raw, CertifyCommand& command) {
+  if (raw.fail_on.empty()) return;
+  try {
+    command.fail_on = parse_fail_on(raw.fail_on);
+  } catch (const FailOnError& error) {
+    throw UsageError("--fail-on: " + std::string(error.what()));
+  }
+  for (const FailOnCondition& condition : command.fail_on) {
+    switch (condition.quantity) {
+      case FailOnQuantity::kExponent:
+      case FailOnQuantity::kZeta:
+      case FailOnQuantity::kStateBound:
+        if (!includes_universal(command.tier)) throw UsageError("--fail-on: '" + condition.text + "' needs the universal tier, which --tier trajectory leaves out");
+        break;
+      case FailOnQuantity::kStateDeviation:
+      case FailOnQuantity::kOutputDeviation:
+      case FailOnQuantity::kUninformative:
+        throw UsageError("--fail-on: '" + condition.text + "' needs a policy or a second model, which this build does not have");
+    }
+  }
+}
+
+CertifyCommand checked_command(const RawOptions& raw) {
+  if (raw.model.empty()) throw UsageError("MODEL is missing: name the checkpoint's folder (lyap certify --help shows examples)");
+  if (raw.minutes && !(*raw.minutes > 0.0)) throw UsageError("--minutes: a number above zero is expected");
+  CertifyCommand command;
+  command.model = raw.model;
+  take_sequence(raw, command);
+  if (!raw.layers.empty()) command.layers = parse_layers(raw.layers);
+  if (!raw.effort.empty()) command.effort = raw.effort == "fast" ? Effort::kFast : Effort::kThorough;
+  command.minutes = raw.minutes;
+  command.threads = raw.threads;
+  take_outputs(raw, command);
+  command.save_outputs = raw.save_outputs;
+  command.hf_compat = raw.hf_compat;
+  take_fail_on(raw, command);
+  command.json = raw.json;
+  command.no_progress = raw.no_progress;
+  return command;
+}
+
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::filesystem::path CertifyCommand::arrays_file() const { return std::filesystem::path(out).replace_extension(".safetensors"); }
+
+std::string model_name(const std::filesystem::path& model) {
+  std::error_code error;
+  std::filesystem::path folder = std::filesystem::weakly_canonical(std::filesystem::absolute(model, error), error);
+  if (error) folder = model;
+  if (folder.filename().empty()) folder = folder.parent_path();
+  const std::string name = folder.filename().string();
+  return name.empty() ? "model" : name;
+}
+
+std::variant<CertifyCommand, RequestedText> parse_certify_command(const std::vector<std::string>& arguments) {
+  refuse_flags_of_other_builds(arguments);
+  RawOptions raw;
+  CLI::App app(kDescription, "lyap certify");
+  declare_options(app, raw);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp&) {
+    return RequestedText{app.help()};
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(one_line(error.what()));
+  }
+  if (raw.version) return RequestedText{"lyap certify " + build_information().version + " (" + build_information().commit + ")\n"};
+  CertifyCommand command = checked_command(raw);
+  command.text = "lyap certify";
+  for (const std::string& argument : arguments) command.text += " " + quoted_for_shell(argument);
+  return command;
+}
+
+}  // namespace lyap

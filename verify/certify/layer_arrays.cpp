@@ -1,0 +1,88 @@
+#include "verify/certify/layer_arrays.hpp"
+
+#include "numerics/contract_violation.hpp"
+
+namespace lyap {
+namespace {
+
+/// Sends arrays of one layer; a vector that the tier left empty is not an array.
+class LayerSender {
+ public:
+  LayerSender(std::size_t layer, const ArraySink& sink) : prefix_("layer." + std::to_string(layer) + "."), sink_(sink) {}
+
+  void f64(const std::string& name, const std::vector<double>& values, const std::vector<std::size_t>& shape) const {
+    if (values.empty()) return;
+    NamedArray array;
+    array.name = prefix_ + name;
+    array.shape = shape;
+    array.f64 = values;
+    sink_(array);
+  }
+
+  void per_channel(const std::string& name, const std::vector<double>& values) const { f64(name, values, {values.size()}); }
+
+  void u8(const std::string& name, const std::vector<std::uint8_t>& values) const {
+    NamedArray array;
+    array.name = prefix_ + name;
+    array.shape = {values.size()};
+    array.u8 = values;
+    array.dtype = "U8";
+    sink_(array);
+  }
+
+  void f32(const std::string& name, const theory::Matrix& matrix) const {
+    NamedArray array;
+    array.name = prefix_ + name;
+    array.shape = {matrix.rows, matrix.columns};
+    array.dtype = "F32";
+    for (const double value : matrix.entries) {
+      const auto narrow = static_cast<float>(value);
+      if (static_cast<double>(narrow) != value) throw ContractViolation("a witness input is not made of float32 numbers");
+      array.f32.push_back(narrow);
+    }
+    sink_(array);
+  }
+
+ private:
+  std::string prefix_;
+  const ArraySink& sink_;
+};
+
+}  // namespace
+
+void send_arrays(const UniversalBounds& bounds, std::size_t layer, const ArraySink& sink) {
+  const LayerSender send(layer, sink);
+  send.per_channel("preactivation.lower", bounds.preactivation_lower);
+  send.per_channel("preactivation.upper", bounds.preactivation_upper);
+  send.per_channel("step_size.lower", bounds.step_size_lower);
+  send.per_channel("step_size.upper", bounds.step_size_upper);
+  send.per_channel("zeta.lower", bounds.zeta_lower);
+  send.per_channel("zeta.upper", bounds.zeta_upper);
+  send.per_channel("exponent.upper", bounds.exponent_upper);
+  send.per_channel("zeta.witness", bounds.zeta_witness);
+  send.per_channel("exponent.witness", bounds.exponent_witness);
+  send.u8("relaxation", bounds.relaxation);
+  send.per_channel("state_bound.upper", bounds.state_bound_upper);
+  send.per_channel("gain.initial.upper", bounds.gain_initial_upper);
+  send.per_channel("gain.x.upper", bounds.gain_x_upper);
+  send.per_channel("gain.B.upper", bounds.gain_B_upper);
+  send.per_channel("gain.C.upper", bounds.gain_C_upper);
+  send.per_channel("gain.step.upper", bounds.gain_step_upper);
+  send.per_channel("gain.A_log.upper", bounds.gain_A_log_upper);
+  send.per_channel("output_gain.upper", bounds.output_gain_upper);
+  if (bounds.witness_input.rows > 0) send.f32("input", bounds.witness_input);
+}
+
+void send_arrays(const TrajectoryBounds& bounds, std::size_t layer, const ArraySink& sink) {
+  const LayerSender send(layer, sink);
+  send.f64("trajectory.exponent.lower", bounds.exponent_lower, bounds.exponent_shape);
+  send.f64("trajectory.exponent.upper", bounds.exponent_upper, bounds.exponent_shape);
+  send.f64("trajectory.final_state.lower", bounds.final_state_lower, bounds.state_shape);
+  send.f64("trajectory.final_state.upper", bounds.final_state_upper, bounds.state_shape);
+  if (bounds.output_upper.empty()) return;
+  const std::vector<std::size_t> shape{bounds.steps, bounds.output_upper.size() / bounds.steps};
+  send.f64("trajectory.output.lower", bounds.output_lower, shape);
+  send.f64("trajectory.output.upper", bounds.output_upper, shape);
+}
+
+}  // namespace lyap

@@ -1,0 +1,29 @@
+#include "verify/certify/sequence_input.hpp"
+
+#include <algorithm>
+
+#include "verify/checkpoint/array_file.hpp"
+#include "verify/checkpoint/token_sequence.hpp"
+
+namespace lyap {
+
+std::optional<SequenceInput> read_sequence(const CertifyCommand& command, const Checkpoint& model) {
+  if (!command.sequence_kind) return std::nullopt;
+  const ModelDescription& description = model.description();
+  SequenceInput input;
+  input.description.kind = *command.sequence_kind;
+  input.description.file = command.sequence_file.string();
+  switch (*command.sequence_kind) {
+    case SequenceKind::kTokens: input.tokens = read_token_ids(command.sequence_file, description.vocabulary); break;
+    case SequenceKind::kText: input.tokens = tokenize_text(command.sequence_file, model.folder(), description.vocabulary); break;
+    case SequenceKind::kActivations:
+      input.activations = read_activations(command.sequence_file, description.layers, description.d_model);
+      break;
+  }
+  input.description.steps = input.tokens.size();
+  for (const auto& [layer, matrix] : input.activations) input.description.steps = std::max(input.description.steps, matrix.rows);
+  input.description.sha256 = sha256_of_file(command.sequence_file);
+  return input;
+}
+
+}  // namespace lyap

@@ -1,0 +1,13 @@
+# cmake -DOUT=x.cpp "-DNAMES=a|b" "-DFILES=path|path" -P embed_text.cmake: one C++ source with each file's text as lyap::page_text::<name>().
+string(REPLACE "|" ";" names "${NAMES}")
+string(REPLACE "|" ";" files "${FILES}")
+set(source "#include \"reports/page_text.hpp\"\n\nnamespace lyap::page_text {\n")
+foreach(name file IN ZIP_LISTS names files)
+  file(READ "${file}" text)
+  if(text MATCHES "\\)LYAPTEXT\"")
+    message(FATAL_ERROR "${file} contains the delimiter of a raw string")
+  endif()
+  string(APPEND source "std::string_view ${name}() {\n  return R\"LYAPTEXT(${text})LYAPTEXT\";\n}\n")
+endforeach()
+string(APPEND source "}  // namespace lyap::page_text\n")
+file(WRITE "${OUT}" "${source}")

@@ -1,0 +1,166 @@
+#include "reports/layer_tables.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "reports/number_text.hpp"
+
+namespace lyap {
+namespace {
+
+using kainjow::mustache::data;
+
+std::string bound_or_dash(double value) { return std::isnan(value) ? "–" : rounded_text(value, TextRounding::kUp); }
+std::string witness_or_dash(double value) { return std::isnan(value) ? "–" : rounded_text(value, TextRounding::kDown); }
+double largest(const std::vector<double>& values) { return covering_quantile(values, 1.0); }
+
+/// "quadratic 380, linear 4", most frequent first.
+std::string wins_text(const RecordedLayer& layer) {
+  std::vector<std::pair<std::string, std::size_t>> wins(layer.relaxation_wins.begin(), layer.relaxation_wins.end());
+  std::stable_sort(wins.begin(), wins.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (const auto& [name, count] : wins) {
+    if (!text.empty()) text.append(", ");
+    text.append(name).append(" ").append(std::to_string(count));
+  }
+  return text.empty() ? "–" : text;
+}
+
+/// "−12.3 … −0.4 … −0.002": fastest (lower bound), median and slowest (upper bounds) finite-time exponent.
+std::string trajectory_text(const RecordedLayer& layer) {
+  if (layer.trajectory_upper.empty()) return "–";
+  const double fastest = *std::min_element(layer.trajectory_lower.begin(), layer.trajectory_lower.end());
+  return rounded_text(fastest, TextRounding::kDown) + " … " + bound_or_dash(covering_quantile(layer.trajectory_upper, 0.5)) + " … " + bound_or_dash(largest(layer.trajectory_upper));
+}
+
+std::size_t count_zero(const std::vector<double>& rates) { return static_cast<std::size_t>(std::count(rates.begin(), rates.end(), 0.0)); }
+
+data rate_rows(const RecordedLayer& layer) {
+  data rows{data::type::list};
+  for (const RateSource& source : kRateSources) {
+    const std::vector<double>& rates = layer.*source.rates;
+    if (std::isnan(largest(rates))) continue;
+    const auto text = [&](double part) {
+      const double value = covering_quantile(rates, part);
+      return source.role == CurveRole::kWitness ? witness_or_dash(value) : bound_or_dash(value);
+    };
+    data row;
+    row.set("name", source.name);
+    row.set("slowest", text(1.0));
+    row.set("slow", text(0.9));
+    row.set("median", text(0.5));
+    row.set("fast", text(0.1));
+    row.set("zeros", std::to_string(count_zero(rates)));
+    rows << row;
+  }
+  return rows;
+}
+
+std::string rates_words(const RecordedLayer& layer, const RatePicture& picture) {
+  std::string text = "Decay rates of the " + std::to_string(picture.channels) + (layer.kind == "mamba2" ? " heads" : " channels") + ", slowest first. Proved for every input: at least " +
+                     rounded_text(-largest(layer.zeta_upper), TextRounding::kDown) + " nats in any one step";
+  if (!layer.exponent_upper.empty()) text += ", at least " + rounded_text(-largest(layer.exponent_upper), TextRounding::kDown) + " nats per step in the long run";
+  text += ".";
+  if (picture.group > 1) text += " Each point stands for " + std::to_string(picture.group) + " neighbouring channels and shows the slowest of them.";
+  if (const std::size_t zeros = count_zero(layer.zeta_upper); zeros > 0) text += " For " + std::to_string(zeros) + " of them the bound of one step is exactly zero: drawn on the rung marked 0.";
+  return text;
+}
+
+/// 10^exponent as a person reads it, rounded up.
+std::string power_of_ten(double exponent) { return rounded_text(std::pow(10.0, exponent), TextRounding::kUp); }
+
+/// "1 to 1.78"; the first bin has no lower and the last no upper end.
+std::string half_life_range(const HalfLifePicture& picture, std::size_t bin) {
+  const double low = picture.first_edge + picture.bin_width * static_cast<double>(bin);
+  std::string text = bin == 0 ? "up to " : power_of_ten(low);
+  if (bin > 0) text.append(bin + 1 == picture.counts.size() ? " or more" : " to ");
+  if (bin == 0 || bin + 1 < picture.counts.size()) text.append(power_of_ten(low + picture.bin_width));
+  return text;
+}
+
+data half_life_rows(const HalfLifePicture& picture) {
+  data rows{data::type::list};
+  for (std::size_t i = 0; i < picture.counts.size(); ++i) {
+    if (picture.counts[i] == 0) continue;
+    data row;
+    row.set("range", half_life_range(picture, i));
+    row.set("count", std::to_string(picture.counts[i]));
+    rows << row;
+  }
+  if (picture.unbounded > 0) {
+    data row;
+    row.set("range", "no finite bound");
+    row.set("count", std::to_string(picture.unbounded));
+    rows << row;
+  }
+  return rows;
+}
+
+std::string half_life_words(const RecordedLayer& layer, const HalfLifePicture& picture) {
+  const double median = halving_steps_upper_bound(covering_quantile(layer.trajectory_upper, 0.5));
+  const double longest = halving_steps_upper_bound(largest(layer.trajectory_upper));
+  std::string text = "Half of the states halve a deviation within " + rounded_text(median, TextRounding::kUp) + " steps; the slowest within " + (std::isinf(longest) ? std::string("no provable number of") : rounded_text(longest, TextRounding::kUp)) + " steps, at the average rate of the sequence.";
+  if (picture.unbounded > 0) text.append(" States without a finite bound, not drawn: ").append(std::to_string(picture.unbounded)).append(".");
+  return text;
+}
+
+data survival_rows(const SurvivalPicture& picture) {
+  data rows{data::type::list};
+  for (const SurvivalPicture::Curve& curve : picture.curves) {
+    data row;
+    row.set("name", curve.name);
+    row.set("share", rounded_text(100 * curve.share_at_end, TextRounding::kUp) + " %");
+    const double half_life = halving_steps_upper_bound(curve.rate);
+    row.set("half_life", std::isinf(half_life) ? "no bound" : rounded_text(half_life, TextRounding::kUp));
+    rows << row;
+  }
+  return rows;
+}
+
+}  // namespace
+
+data layer_table(const CertificateRecord& record) {
+  data rows{data::type::list};
+  for (const RecordedLayer& layer : record.layers) {
+    data row;
+    row.set("index", std::to_string(layer.index));
+    row.set("kind", layer.kind);
+    row.set("zeta", bound_or_dash(largest(layer.zeta_upper)));
+    row.set("zeta_witness", witness_or_dash(largest(layer.zeta_witness)));
+    row.set("exponent", bound_or_dash(largest(layer.exponent_upper)));
+    row.set("exponent_witness", witness_or_dash(largest(layer.exponent_witness)));
+    row.set("state_bound", bound_or_dash(largest(layer.state_bound_upper)));
+    row.set("wins", wins_text(layer));
+    row.set("trajectory", trajectory_text(layer));
+    rows << row;
+  }
+  return rows;
+}
+
+data layer_figures(const RecordedLayer& layer, const HalfLifePicture& half_lives) {
+  data item;
+  item.set("index", std::to_string(layer.index));
+  item.set("kind", layer.kind);
+  const RatePicture rates = draw_rates(layer);
+  item.set("has_rates", !rates.curves.empty());
+  if (!rates.curves.empty()) {
+    item.set("rates_words", rates_words(layer, rates));
+    item.set("rate_rows", rate_rows(layer));
+  }
+  item.set("has_half_lives", !layer.trajectory_upper.empty());
+  if (!layer.trajectory_upper.empty()) {
+    item.set("half_life_words", half_life_words(layer, half_lives));
+    item.set("half_life_rows", half_life_rows(half_lives));
+  }
+  const SurvivalPicture survival = draw_survival(layer);
+  item.set("has_survival", !survival.curves.empty());
+  if (!survival.curves.empty()) {
+    item.set("steps", std::to_string(survival.steps));
+    item.set("survival_words", "After the sequence's " + std::to_string(survival.steps) + " steps at most " + rounded_text(100 * survival.curves.front().share_at_end, TextRounding::kUp) +
+                                   " % of a deviation at its start is left in any state, and at most " + rounded_text(100 * survival.curves[3].share_at_end, TextRounding::kUp) + " % in half of the states.");
+    item.set("survival_rows", survival_rows(survival));
+  }
+  return item;
+}
+
+}  // namespace lyap

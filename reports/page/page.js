@@ -1,0 +1,162 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("lyap-pictures").textContent);
+  const charts = new Map();
+  const compact = new Intl.NumberFormat("en", {maximumSignificantDigits: 3});
+  const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const superscript = n => String(n).replace(/./g, c => c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[+c]);
+  const power = n => n >= -2 && n <= 3 ? String(+Math.pow(10, n).toPrecision(1)) : "10" + superscript(n);
+  const decay = l => l === data.zero ? "0" : l === data.infinite ? "∞" : (m => compact.format(+(10 ** (l - m)).toPrecision(3)) + " × 10" + superscript(m))(Math.floor(l));
+
+  // One style per kind of curve: colour, dash and mark all differ, so that no reading depends on colour alone.
+  const looks = index => [
+    {borderColor: css("--c-bound"), borderDash: [], pointStyle: "circle", pointRadius: 0, borderWidth: 2},
+    {borderColor: css("--c-bound"), pointStyle: "circle", pointRadius: 3, showLine: false, backgroundColor: "transparent"},
+    {borderColor: css("--c-long"), borderDash: [7, 4], pointStyle: "rect", pointRadius: 0, borderWidth: 2},
+    {borderColor: css("--c-long"), pointStyle: "triangle", pointRadius: 4, showLine: false, backgroundColor: "transparent"},
+    {borderColor: css("--c-path"), borderDash: [2, 3], pointStyle: "crossRot", pointRadius: 0, borderWidth: 2},
+  ][index];
+  const names = ["any one step, proved for every input", "any one step, slowest input found", "long run, proved for every input",
+                 "long run, slowest input found", "on the given sequence, proved"];
+
+  // The axis of log10 of rates: the rungs for exactly zero and for infinity lie one step outside the finite values.
+  function rateAxis(curveLists) {
+    let low = Infinity, high = -Infinity, zero = false, infinite = false;
+    for (const curves of curveLists) for (const curve of curves) for (const value of curve.values) {
+      if (value === null) continue;
+      if (value === data.zero) zero = true;
+      else if (value === data.infinite) infinite = true;
+      else { low = Math.min(low, value); high = Math.max(high, value); }
+    }
+    if (low > high) { low = -1; high = 0; }
+    low = Math.floor(low); high = Math.max(Math.ceil(high), low + 1);
+    const step = [1, 2, 5, 10, 20, 50, 100].find(s => (high - low) / s <= 8) || 100;
+    const gap = Math.max(step, (high - low) / 10);
+    return {low, high, step, zeroAt: low - gap, infiniteAt: high + gap, min: zero ? low - gap * 1.3 : low, max: infinite ? high + gap * 1.3 : high, zero, infinite};
+  }
+  const place = (axis, value) => value === null ? NaN : value === data.zero ? axis.zeroAt : value === data.infinite ? axis.infiniteAt : value;
+  const rateScale = axis => ({
+    type: "linear", min: axis.min, max: axis.max, title: title("decay rate, nats per step"), grid: {color: css("--grid")},
+    afterBuildTicks(scale) {
+      const ticks = [];
+      if (axis.zero) ticks.push({value: axis.zeroAt});
+      for (let v = Math.ceil(axis.low / axis.step) * axis.step; v <= axis.high; v += axis.step) ticks.push({value: v});
+      if (axis.infinite) ticks.push({value: axis.infiniteAt});
+      scale.ticks = ticks;
+    },
+    ticks: {color: css("--quiet"), callback: v => axis.zero && v === axis.zeroAt ? "0" : axis.infinite && v === axis.infiniteAt ? "∞" : power(v)},
+  });
+  const title = text => ({display: true, text, color: css("--quiet")});
+  const logTicks = scale => {
+    const decades = Math.ceil(scale.max) - Math.floor(scale.min), step = Math.max(1, Math.ceil(decades / 7)), ticks = [];
+    for (let v = Math.ceil(scale.min); v <= scale.max + 1e-9; v += step) ticks.push({value: v});
+    scale.ticks = ticks;
+  };
+  const base = (kind, interactionAxis) => ({
+    responsive: true, maintainAspectRatio: false, animation: false, normalized: true,
+    interaction: {mode: "nearest", axis: interactionAxis || "x", intersect: false},
+    plugins: {legend: {position: "bottom", align: "start", labels: {color: css("--ink"), usePointStyle: true, boxWidth: 26, boxHeight: 7, padding: 9, font: {size: 11}}}},
+  });
+  const legendLines = options => {
+    options.plugins.legend.labels.generateLabels = chart => chart.data.datasets.map((set, i) => ({
+      text: set.label, datasetIndex: i, hidden: !chart.isDatasetVisible(i), fontColor: css("--ink"), strokeStyle: set.borderColor, lineWidth: 2,
+      fillStyle: "transparent", lineDash: set.showLine === false ? [] : set.borderDash || [], pointStyle: set.showLine === false ? set.pointStyle : "line"}));
+    return options;
+  };
+
+  function rateSets(curves, axis, xs) {
+    return curves.map(curve => ({label: curve.name, data: curve.values.map((v, i) => ({x: xs(i), y: place(axis, v), raw: v})), ...looks(names.indexOf(curve.name)), pointHoverRadius: 4}));
+  }
+  const rateTip = heading => ({callbacks: {title: items => heading(items[0]), label: item => item.dataset.label + ": " + decay(item.raw.raw)}});
+
+  function overview(record) {
+    const view = data.records[record].overview, axis = rateAxis([view.curves]), options = legendLines(base());
+    options.scales = {y: rateScale(axis), x: {type: "linear", offset: view.layers.length < 3, title: title("layer"), grid: {color: css("--grid")},
+      min: view.layers[0] - .3, max: view.layers[view.layers.length - 1] + .3, afterBuildTicks: s => { const k = Math.ceil(view.layers.length / 16); s.ticks = view.layers.filter((_, i) => i % k === 0).map(value => ({value})); },
+      ticks: {color: css("--quiet"), callback: v => String(v)}}};
+    options.plugins.tooltip = rateTip(item => "layer " + item.raw.x);
+    const datasets = rateSets(view.curves, axis, i => view.layers[i]);
+    for (const set of datasets) if (set.showLine !== false) set.pointRadius = 3;
+    return {type: "line", data: {datasets}, options};
+  }
+
+  function rates(record, layer) {
+    const all = data.records[record].layers, view = all[layer].rates, options = legendLines(base());
+    const axis = rateAxis(all.map(other => other.rates.curves)), count = view.curves[0].values.length;
+    options.scales = {y: rateScale(axis), x: {type: "linear", min: 0, max: Math.max(1, count - 1) * view.group, title: title("channels, slowest bound first"), grid: {display: false}, ticks: {color: css("--quiet"), maxTicksLimit: 6, precision: 0}}};
+    options.plugins.tooltip = rateTip(item => view.group > 1 ? "slowest of channels " + item.raw.x + "–" + Math.min(view.channels, item.raw.x + view.group) : "channel at place " + item.raw.x);
+    const datasets = rateSets(view.curves, axis, i => i * view.group);
+    for (const set of datasets) {
+      if (set.showLine === false) set.pointRadius = count > 64 ? 1.5 : 3;
+      if (set.label === names[4]) Object.assign(set, {showLine: false, pointStyle: "crossRot", pointRadius: count > 64 ? 2 : 4, borderWidth: 1});
+    }
+    return {type: "line", data: {datasets}, options};
+  }
+
+  function halfLives(record, layer) {
+    const view = data.records[record].layers[layer].halfLives, options = base();
+    const last = view.first + view.width * view.counts.length;
+    options.scales = {
+      x: {type: "linear", min: view.first, max: last, title: title("half-life in steps, upper bound"), grid: {display: false}, afterBuildTicks: logTicks, ticks: {color: css("--quiet"), callback: v => power(v) + (v === last ? "+" : "")}},
+      y: {beginAtZero: true, title: title("states or heads"), grid: {color: css("--grid")}, ticks: {color: css("--quiet"), precision: 0, maxTicksLimit: 6}}};
+    options.plugins.legend.display = false;
+    options.plugins.tooltip = {callbacks: {title: () => "", label: item => compact.format(10 ** (item.raw.x - view.width / 2)) + " to " + compact.format(10 ** (item.raw.x + view.width / 2)) + " steps: " + item.raw.y}};
+    return {type: "bar", data: {datasets: [{data: view.counts.map((y, i) => ({x: view.first + view.width * (i + .5), y})), backgroundColor: css("--c-path"), grouped: false, barPercentage: .92, categoryPercentage: 1}]}, options};
+  }
+
+  function survival(record, layer) {
+    const view = data.records[record].layers[layer].survival, options = base(), at = Math.log10(view.steps);
+    const styles = [["--c-long", [7, 4], "triangle"], ["--c-bound", [2, 2], "rect"], ["--c-path", [8, 3, 2, 3], "circle"], ["--ink", [4, 4], "rectRot"], ["--c-grey", [1, 3], "star"]];
+    const datasets = [];
+    view.curves.forEach((curve, i) => {
+      const [colour, dash, mark] = styles[i % styles.length];
+      datasets.push({label: curve.name, data: view.at.map((t, k) => ({x: Math.log10(t), y: 100 * curve.share[k]})), borderColor: css(colour), borderDash: dash, borderWidth: 1.5, pointRadius: 0, pointStyle: mark, backgroundColor: css(colour)});
+      datasets.push({label: "proved", proved: true, data: [{x: at, y: 100 * curve.end}], borderColor: css(colour), backgroundColor: css(colour), pointRadius: 6, pointStyle: mark, showLine: false, clip: false});
+    });
+    datasets.push({label: "end", proved: true, data: [{x: at, y: 0}, {x: at, y: 100}], borderColor: css("--quiet"), borderWidth: 1, pointRadius: 0});
+    options.scales = {
+      x: {type: "linear", min: 0, max: Math.log10(view.at[view.at.length - 1]), title: title("steps t (vertical line: end of the sequence)"), grid: {display: false}, afterBuildTicks: logTicks, ticks: {color: css("--quiet"), callback: power}},
+      y: {min: 0, max: 100, title: title("share left, %"), grid: {color: css("--grid")}, ticks: {color: css("--quiet"), maxTicksLimit: 6}}};
+    options.plugins.legend.labels.generateLabels = chart => chart.data.datasets.flatMap((set, i) => set.proved ? [] : [{text: set.label, datasetIndex: i, fontColor: css("--ink"), strokeStyle: set.borderColor, fillStyle: set.borderColor, lineWidth: 1, pointStyle: set.pointStyle, hidden: !chart.isDatasetVisible(i)}]);
+    options.plugins.legend.onClick = (event, item, legend) => { const show = !legend.chart.isDatasetVisible(item.datasetIndex); legend.chart.setDatasetVisibility(item.datasetIndex, show); legend.chart.setDatasetVisibility(item.datasetIndex + 1, show); legend.chart.update(); };
+    options.plugins.tooltip = {filter: item => item.dataset.label !== "end", callbacks: {title: items => items.length ? "t = " + compact.format(Math.round(10 ** items[0].raw.x)) : "",
+      label: item => (item.dataset.proved ? "proved: at most " : item.dataset.label + ", at the average rate: ") + compact.format(item.raw.y) + " %"}};
+    return {type: "line", data: {datasets}, options};
+  }
+
+  const draw = {overview, rates, halfLives, survival};
+  function render(canvas) {
+    if (charts.has(canvas)) return;
+    const setup = draw[canvas.dataset.kind](+canvas.dataset.record, +(canvas.dataset.place || 0));
+    charts.set(canvas, new Chart(canvas, setup));
+    canvas.dataset.rendered = "yes";
+  }
+  function redraw() {
+    for (const [canvas, chart] of [...charts]) { chart.destroy(); charts.delete(canvas); render(canvas); }
+  }
+  const visible = canvas => canvas.offsetParent !== null;
+  const canvases = [...document.querySelectorAll("canvas[data-kind]")];
+  const renderVisible = () => canvases.filter(visible).forEach(render);
+
+  // Pictures are drawn when they come near the screen: a model with 64 layers has about 200.
+  const watcher = "IntersectionObserver" in window ? new IntersectionObserver(entries => {
+    for (const entry of entries) if (entry.isIntersecting) { render(entry.target); watcher.unobserve(entry.target); }
+  }, {rootMargin: "600px"}) : null;
+  document.documentElement.classList.add("scripted");
+  canvases.forEach(canvas => watcher ? watcher.observe(canvas) : render(canvas));
+
+  for (const bar of document.querySelectorAll(".selector")) {
+    const choice = bar.querySelector("select"), layers = [...bar.parentElement.querySelectorAll(".layer")];
+    const show = () => { layers.forEach(layer => layer.classList.toggle("chosen", choice.value === "all" || layer.dataset.place === choice.value)); };
+    choice.addEventListener("change", show);
+    for (const button of bar.querySelectorAll("button")) button.addEventListener("click", () => {
+      const now = choice.value === "all" ? 0 : +choice.value + +button.dataset.step;
+      choice.value = String(Math.min(layers.length - 1, Math.max(0, now)));
+      show();
+    });
+    show();
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  addEventListener("beforeprint", () => { renderVisible(); redraw(); });
+  addEventListener("afterprint", redraw);
+})();

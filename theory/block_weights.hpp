@@ -18,7 +18,8 @@ struct Matrix {
   Vector entries;
 
   Matrix() = default;
-  Matrix(std::size_t row_count, std::size_t column_count) : rows(row_count), columns(column_count), entries(row_count * column_count) {}
+  Matrix(std::size_t row_count, std::size_t column_count)
+      : rows(row_count), columns(column_count), entries(row_count * column_count) {}
 
   double& operator()(std::size_t i, std::size_t j) { return entries[i * columns + j]; }
   double operator()(std::size_t i, std::size_t j) const { return entries[i * columns + j]; }
@@ -50,25 +51,26 @@ struct Mamba1Weights {
   Vector out_proj_bias;  ///< (d_model) or empty
 };
 
-/// One Mamba-2 block (SSD): norm, in_proj, causal convolution over x, B, C together, silu, scan, gate, grouped norm, out_proj.
-/// Channels of the convolution: d_inner of x, groups * d_state of B, groups * d_state of C. Head k uses group k / (heads / groups).
+/// One Mamba-2 block (SSD): norm, in_proj, causal convolution over x, B, C together, silu, scan, gate, grouped norm,
+/// out_proj. Channels of the convolution: d_inner of x, groups * d_state of B, groups * d_state of C. Head k uses group
+/// k / (heads / groups).
 struct Mamba2Weights {
   std::size_t d_model = 0, d_inner = 0, heads = 0, head_dim = 0, d_state = 0, groups = 0, d_conv = 0;
   double norm_epsilon = 0.0;
-  Vector norm_weight;          ///< (d_model), the gain g
-  Matrix in_proj;              ///< (2 d_inner + 2 groups d_state + heads, d_model), rows z, x, B, C, dt
-  Vector in_proj_bias;         ///< one per row, or empty
-  Matrix conv_weight;          ///< (d_inner + 2 groups d_state, d_conv)
-  Vector conv_bias;            ///< one per row, or empty
-  Vector dt_bias;              ///< (heads)
-  StepSizeLimits step_limits;  ///< applied after softplus
-  Vector A_log;                ///< (heads)
-  Vector D;                    ///< (heads)
-  Vector gated_norm_weight;    ///< (d_inner)
+  Vector norm_weight;                 ///< (d_model), the gain g
+  Matrix in_proj;                     ///< (2 d_inner + 2 groups d_state + heads, d_model), rows z, x, B, C, dt
+  Vector in_proj_bias;                ///< one per row, or empty
+  Matrix conv_weight;                 ///< (d_inner + 2 groups d_state, d_conv)
+  Vector conv_bias;                   ///< one per row, or empty
+  Vector dt_bias;                     ///< (heads)
+  StepSizeLimits step_limits;         ///< applied after softplus
+  Vector A_log;                       ///< (heads)
+  Vector D;                           ///< (heads)
+  Vector gated_norm_weight;           ///< (d_inner)
   std::size_t gated_norm_groups = 1;  ///< the gated RMSNorm runs within each of these
   double gated_norm_epsilon = 0.0;
-  Matrix out_proj;             ///< (d_model, d_inner)
-  Vector out_proj_bias;        ///< (d_model) or empty
+  Matrix out_proj;       ///< (d_model, d_inner)
+  Vector out_proj_bias;  ///< (d_model) or empty
 
   [[nodiscard]] std::size_t conv_channels() const { return d_inner + 2 * groups * d_state; }
 };

@@ -19,7 +19,8 @@ struct DiscreteStep {
   S c;  ///< what multiplies B x: Δ (euler) or (1 - a)/α (zoh)
 };
 
-/// a and c for the decay rate α > 0 and the step size Δ >= 0. The 1 - a of zoh is computed as -expm1(-s), without cancellation.
+/// a and c for the decay rate α > 0 and the step size Δ >= 0. The 1 - a of zoh is computed as -expm1(-s), without
+/// cancellation.
 template <class S>
 [[nodiscard]] DiscreteStep<S> discretize(const S& alpha, const S& Delta, Discretization discretization) {
   const S s = alpha * Delta;
@@ -27,8 +28,9 @@ template <class S>
   return {exp(-s), -expm1(-s) / alpha};
 }
 
-/// ψ(s) = s/(1 - exp(-s)), ψ(0) = 1, for s >= 0: the factor by which an Euler step's target exceeds that of zero-order hold.
-/// Increasing, 1 <= ψ(s) <= 1 + s, and ψ(e^γ s) <= e^γ ψ(s) (theorems/gains.md). For a set scalar: contains ψ(s) for every s in the set.
+/// ψ(s) = s/(1 - exp(-s)), ψ(0) = 1, for s >= 0: the factor by which an Euler step's target exceeds that of zero-order
+/// hold. Increasing, 1 <= ψ(s) <= 1 + s, and ψ(e^γ s) <= e^γ ψ(s) (theorems/gains.md). For a set scalar: contains ψ(s)
+/// for every s in the set.
 template <class S>
 [[nodiscard]] S psi(const S& s) {
   constexpr double kTiny = 0x1p-1000;  // below it, 1 and 1 + s are neighbours in every scalar used here that is a set

@@ -13,11 +13,11 @@
 namespace lyap::theory {
 
 struct LanguageModelWeights {
-  Matrix embedding;                 ///< (vocabulary, d_model)
+  Matrix embedding;  ///< (vocabulary, d_model)
   std::vector<BlockWeights> blocks;
-  Vector final_norm_weight;         ///< (d_model)
+  Vector final_norm_weight;  ///< (d_model)
   double final_norm_epsilon = 0.0;
-  Matrix head;                      ///< (vocabulary, d_model); a copy of the embedding where the two are tied
+  Matrix head;  ///< (vocabulary, d_model); a copy of the embedding where the two are tied
 };
 
 /// Adds the block's output to every row of the residual stream, (T) arrays of (d_model), from h_0 = 0.
@@ -34,13 +34,16 @@ void apply_block(const BlockWeights& block, std::vector<Array<S>>& residuals, co
       block);
 }
 
-/// Row t of the result, (vocabulary), holds the logits after the tokens 0..t; every token id is below the vocabulary's size.
+/// Row t of the result, (vocabulary), holds the logits after the tokens 0..t; every token id is below the vocabulary's
+/// size.
 template <class S>
-[[nodiscard]] std::vector<Array<S>> logits(const LanguageModelWeights& model, const std::vector<std::int64_t>& tokens, const Program& program = {}) {
+[[nodiscard]] std::vector<Array<S>> logits(const LanguageModelWeights& model, const std::vector<std::int64_t>& tokens,
+                                           const Program& program = {}) {
   std::vector<Array<S>> rows;
   for (const std::int64_t token : tokens) {
     Array<S> r;
-    for (std::size_t i = 0; i < model.embedding.columns; ++i) r.push_back(exact<S>(model.embedding(static_cast<std::size_t>(token), i)));
+    for (std::size_t i = 0; i < model.embedding.columns; ++i)
+      r.push_back(exact<S>(model.embedding(static_cast<std::size_t>(token), i)));
     rows.push_back(std::move(r));
   }
   for (const BlockWeights& block : model.blocks) apply_block(block, rows, program);

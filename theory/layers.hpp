@@ -7,7 +7,8 @@
 #include "theory/block_weights.hpp"
 #include "theory/scalar.hpp"
 
-/// The parts of a block that are not the recurrence: linear layers, RMS norm, causal convolution. Weights are exact numbers, activations are of type S.
+/// The parts of a block that are not the recurrence: linear layers, RMS norm, causal convolution. Weights are exact
+/// numbers, activations are of type S.
 namespace lyap::theory {
 
 /// W x + bias, (rows); x is (columns), an empty bias means none.
@@ -39,7 +40,8 @@ template <class S>
 /// g (*) r / sqrt(mean(r^2) + epsilon), the mean taken within each of `groups` equal parts of r; g is `weight`.
 template <class S>
 [[nodiscard]] Array<S> rms_norm(const Array<S>& r, const Vector& weight, double epsilon, std::size_t groups = 1) {
-  if (groups == 0 || r.size() != weight.size() || r.size() % groups != 0) throw std::invalid_argument("rms_norm: sizes do not agree");
+  if (groups == 0 || r.size() != weight.size() || r.size() % groups != 0)
+    throw std::invalid_argument("rms_norm: sizes do not agree");
   const std::size_t width = r.size() / groups;
   Array<S> result;
   result.reserve(r.size());
@@ -47,16 +49,19 @@ template <class S>
     S sum_of_squares = exact<S>(0.0);
     for (std::size_t i = group * width; i < (group + 1) * width; ++i) sum_of_squares += square(r[i]);
     const S rms = sqrt(sum_of_squares / exact<S>(static_cast<double>(width)) + exact<S>(epsilon));
-    for (std::size_t i = group * width; i < (group + 1) * width; ++i) result.push_back(exact<S>(weight[i]) * r[i] / rms);
+    for (std::size_t i = group * width; i < (group + 1) * width; ++i)
+      result.push_back(exact<S>(weight[i]) * r[i] / rms);
   }
   return result;
 }
 
-/// A causal depthwise convolution with J taps: q_k = bias_k + Σ_j c_kj (the input of channel k, J - 1 - j steps ago); inputs before the first are 0.
+/// A causal depthwise convolution with J taps: q_k = bias_k + Σ_j c_kj (the input of channel k, J - 1 - j steps ago);
+/// inputs before the first are 0.
 template <class S>
 class CausalConvolution {
  public:
-  /// weight is (channels, J); its last column multiplies the current input. An empty bias means none. Both are referred to, not copied.
+  /// weight is (channels, J); its last column multiplies the current input. An empty bias means none. Both are referred
+  /// to, not copied.
   CausalConvolution(const Matrix& weight, const Vector& bias)
       : weight_(&weight), bias_(&bias), window_(weight.rows * weight.columns, exact<S>(0.0)) {}
 
@@ -64,7 +69,8 @@ class CausalConvolution {
   [[nodiscard]] Array<S> step(const Array<S>& input) {
     const std::size_t channels = weight_->rows;
     const std::size_t J = weight_->columns;
-    if (input.size() != channels) throw std::invalid_argument("CausalConvolution: the input's width is not the number of channels");
+    if (input.size() != channels)
+      throw std::invalid_argument("CausalConvolution: the input's width is not the number of channels");
     Array<S> q;
     q.reserve(channels);
     for (std::size_t k = 0; k < channels; ++k) {

@@ -5,8 +5,9 @@
 #include <cstddef>
 #include <vector>
 
-/// What the model's templates need of a scalar S: + - * / and the functions exp, expm1, log1p, sqrt, max, min, softplus, sigmoid, silu.
-/// Here they are for float and double, in ordinary rounding; an interval or a multiple-precision type brings its own, found by argument lookup.
+/// What the model's templates need of a scalar S: + - * / and the functions exp, expm1, log1p, sqrt, max, min,
+/// softplus, sigmoid, silu. Here they are for float and double, in ordinary rounding; an interval or a
+/// multiple-precision type brings its own, found by argument lookup.
 namespace lyap::theory {
 
 /// A one-dimensional array of scalars; its docstrings give its shape, row-major where there are two or more dimensions.
@@ -86,7 +87,8 @@ template <class S>
   return max(x * x, exact<S>(0.0));
 }
 
-/// A set scalar that contains f(x) for every real x in `set`, for an increasing f given on single points; f(set) itself for any other scalar.
+/// A set scalar that contains f(x) for every real x in `set`, for an increasing f given on single points; f(set) itself
+/// for any other scalar.
 template <class S, class Function>
 [[nodiscard]] S increasing_image(const S& set, Function f) {
   if constexpr (SetScalar<S>) {
@@ -99,13 +101,15 @@ template <class S, class Function>
 /// Above this, deployed programs return p instead of softplus(p).
 inline constexpr double kSoftplusCutOff = 20.0;
 
-/// What deployed programs compute instead of softplus(p): p itself for p > 20, softplus(p) otherwise (the two differ by less than 2.07e-9).
-/// For a set scalar: contains softplus(p) and the deployed value for every p in the set, so that a claim made with it holds for either program.
+/// What deployed programs compute instead of softplus(p): p itself for p > 20, softplus(p) otherwise (the two differ by
+/// less than 2.07e-9). For a set scalar: contains softplus(p) and the deployed value for every p in the set, so that a
+/// claim made with it holds for either program.
 template <class S>
 [[nodiscard]] S deployed_softplus(const S& p) {
   if constexpr (SetScalar<S>) {
     const S textbook = softplus(p);
-    return S::from_bounds(min(textbook.lower(), max(static_cast<double>(p.lower()), kSoftplusCutOff)), textbook.upper());
+    return S::from_bounds(min(textbook.lower(), max(static_cast<double>(p.lower()), kSoftplusCutOff)),
+                          textbook.upper());
   } else {
     return p > exact<S>(kSoftplusCutOff) ? p : softplus(p);
   }

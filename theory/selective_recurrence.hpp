@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <limits>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -11,13 +10,15 @@
 #include "theory/layers.hpp"
 #include "theory/scalar.hpp"
 
-/// The model on one page: the blocks of Mamba and Mamba-2, token by token, in any scalar S. In float or double this is an ordinary forward pass; in
-/// intervals it encloses the real-valued block; in multiple precision it is the oracle. Letters: theory/notation.md. "c" = channels (Mamba-1) or heads (Mamba-2).
+/// The model on one page: the blocks of Mamba and Mamba-2, token by token, in any scalar S. In float or double this is
+/// an ordinary forward pass; in intervals it encloses the real-valued block; in multiple precision it is the oracle.
+/// Letters: theory/notation.md. "c" = channels (Mamba-1) or heads (Mamba-2).
 namespace lyap::theory {
 
 enum class Softplus { kTextbook, kDeployed };
 
-/// Which variant of the arithmetic is meant: the discretisation, and softplus as written in textbooks or with the cut-off that programs have.
+/// Which variant of the arithmetic is meant: the discretisation, and softplus as written in textbooks or with the
+/// cut-off that programs have.
 struct Program {
   Discretization discretization = Discretization::kEuler;
   Softplus softplus = Softplus::kTextbook;
@@ -36,14 +37,18 @@ struct ScanShape {
   std::size_t heads, head_dim, d_state, groups;
 };
 
-/// The recurrence h_t = a_t h_{t-1} + b_t, y_t = C_t . h_t + D x_t for every head, head dimension and state, from h_0 = 0.
-/// Mamba-1 is the case of one head per channel with head_dim = 1, one group, and a decay rate per channel and state.
+/// The recurrence h_t = a_t h_{t-1} + b_t, y_t = C_t . h_t + D x_t for every head, head dimension and state; h_0 is
+/// zero. Mamba-1 is the case of one head per channel with head_dim = 1, one group, and a decay rate per channel and
+/// state.
 template <class S>
 class SelectiveScan {
  public:
   /// A_log is (heads, d_state) or (heads); D is (heads), and is referred to, not copied.
   SelectiveScan(const ScanShape& shape, const Vector& A_log, const Vector& D, Discretization discretization)
-      : shape_(shape), rates_(A_log.size() / shape.heads), D_(&D), discretization_(discretization),
+      : shape_(shape),
+        rates_(A_log.size() / shape.heads),
+        D_(&D),
+        discretization_(discretization),
         h_(shape.heads * shape.head_dim * shape.d_state, exact<S>(0.0)) {
     for (const double entry : A_log) alpha_.push_back(exp(exact<S>(entry)));
   }
@@ -56,7 +61,9 @@ class SelectiveScan {
     std::vector<DiscreteStep<S>> discrete;
     for (std::size_t k = 0; k < shape_.heads; ++k) {
       discrete.clear();
-      for (std::size_t n = 0; n < rates_; ++n) discrete.push_back(discretize(alpha_[k * rates_ + n], Delta[k], discretization_));
+      for (std::size_t n = 0; n < rates_; ++n) {
+        discrete.push_back(discretize(alpha_[k * rates_ + n], Delta[k], discretization_));
+      }
       const std::size_t group = k / (shape_.heads / shape_.groups);
       for (std::size_t i = k * shape_.head_dim; i < (k + 1) * shape_.head_dim; ++i) {
         S sum = exact<S>((*D_)[k]) * x[i];
@@ -138,7 +145,7 @@ template <class S>
   return t;
 }
 
-/// One token through a Mamba-2 block; r is the residual stream, (d_model). x, B and C share one convolution; the gate comes before a grouped RMS norm.
+/// One token through a Mamba-2 block: x, B and C share one convolution, and the gate comes before a grouped RMS norm.
 template <class S>
 [[nodiscard]] BlockStep<S> step(const Mamba2Weights& w, const Array<S>& r, BlockState<S>& state) {
   BlockStep<S> t;
@@ -158,7 +165,8 @@ template <class S>
   t.y = state.scan.step(t.Delta, t.x, t.B, t.C);
   Array<S> gated = t.y;
   for (std::size_t i = 0; i < w.d_inner; ++i) gated[i] *= silu(t.z[i]);
-  t.output = linear(w.out_proj, w.out_proj_bias, rms_norm(gated, w.gated_norm_weight, w.gated_norm_epsilon, w.gated_norm_groups));
+  t.output = linear(w.out_proj, w.out_proj_bias,
+                    rms_norm(gated, w.gated_norm_weight, w.gated_norm_epsilon, w.gated_norm_groups));
   return t;
 }
 

@@ -8,20 +8,23 @@
 #include "tests/theory/oracle_model.hpp"
 #include "theory/lyapunov_exponent.hpp"
 
-// The two trained checkpoints of verify/examples against the logits of an independent float64 forward pass (tests/data/checkpoints).
+// The two trained checkpoints of verify/examples against the logits of an independent float64 forward pass
+// (tests/data/checkpoints).
 
 namespace lyap::theory::testing {
 namespace {
 
-constexpr double kFloatLogits = 1e-4;      ///< the product's promise for the float forward, absolute
-constexpr double kDoubleLogits = 1e-11;    ///< the oracle's stated accuracy, relative
-constexpr double kExponentWidth = 1e-9;    ///< the product's promise for enclosures of exponents, relative
+constexpr double kFloatLogits = 1e-4;    ///< the product's promise for the float forward, absolute
+constexpr double kDoubleLogits = 1e-11;  ///< the oracle's stated accuracy, relative
+constexpr double kExponentWidth = 1e-9;  ///< the product's promise for enclosures of exponents, relative
 constexpr std::size_t kEnclosedTokens = 24;
 
 class TrainedCheckpoint : public ::testing::TestWithParam<const char*> {
  protected:
   [[nodiscard]] std::filesystem::path folder() const { return source_folder() / "verify/examples" / GetParam(); }
-  [[nodiscard]] Oracle oracle() const { return Oracle(source_folder() / "tests/data/checkpoints" / GetParam() / "oracle.safetensors"); }
+  [[nodiscard]] Oracle oracle() const {
+    return Oracle(source_folder() / "tests/data/checkpoints" / GetParam() / "oracle.safetensors");
+  }
 };
 
 TEST_P(TrainedCheckpoint, TheFloatForwardReproducesTheLogits) {
@@ -65,9 +68,10 @@ TEST_P(TrainedCheckpoint, TheMultiplePrecisionForwardOfLayer0LiesInsideItsInterv
   for (const Interval& lambda : exponents) EXPECT_LE(lambda.width_upper_bound(), kExponentWidth * lambda.mignitude());
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, TrainedCheckpoint, ::testing::Values("mamba-tiny", "mamba2-tiny"), [](const auto& instance) {
-  return std::string(instance.param) == "mamba-tiny" ? "mamba_tiny" : "mamba2_tiny";
-});
+INSTANTIATE_TEST_SUITE_P(Models, TrainedCheckpoint, ::testing::Values("mamba-tiny", "mamba2-tiny"),
+                         [](const auto& instance) {
+                           return std::string(instance.param) == "mamba-tiny" ? "mamba_tiny" : "mamba2_tiny";
+                         });
 
 }  // namespace
 }  // namespace lyap::theory::testing

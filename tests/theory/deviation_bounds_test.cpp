@@ -17,25 +17,29 @@ struct PerturbedPair {
   Discretization discretization;
 };
 
-/// Two trajectories of one state whose parameters and inputs differ at every step, by a common size drawn from tiny to large.
+/// Two trajectories of one state whose parameters and inputs differ at every step, by a common size drawn from tiny to
+/// large.
 PerturbedPair random_pair(Draw& draw, bool zoh) {
-  PerturbedPair pair{{}, {}, real(draw.uniform(-2.0, 2.0)), real(0.0), zoh ? Discretization::kZoh : Discretization::kEuler};
+  PerturbedPair pair{
+      {}, {}, real(draw.uniform(-2.0, 2.0)), real(0.0), zoh ? Discretization::kZoh : Discretization::kEuler};
   const double size = draw.log_uniform(1e-6, 2.0);
   pair.h0_prime = pair.h0 + real(draw.uniform(-size, size));
   const Real alpha = real(draw.log_uniform(1e-3, 1e2));
   const Real alpha_prime = alpha * exp(real(draw.uniform(-size, size)));
   for (std::size_t t = 0; t < 30; ++t) {
-    const Parameters step{alpha, real(draw.log_uniform(1e-6, 10.0)), real(draw.uniform(-3.0, 3.0)), real(draw.uniform(-2.0, 2.0))};
+    const Parameters step{alpha, real(draw.log_uniform(1e-6, 10.0)), real(draw.uniform(-3.0, 3.0)),
+                          real(draw.uniform(-2.0, 2.0))};
     pair.steps.push_back(step);
-    pair.perturbed.push_back({alpha_prime, step.Delta * exp(real(draw.uniform(-size, size))), step.B + real(draw.uniform(-size, size)),
-                              step.x + real(draw.uniform(-size, size))});
+    pair.perturbed.push_back({alpha_prime, step.Delta * exp(real(draw.uniform(-size, size))),
+                              step.B + real(draw.uniform(-size, size)), step.x + real(draw.uniform(-size, size))});
   }
   return pair;
 }
 
 Real log_ratio(const Real& x, const Real& y) { return abs(log(x / y)); }
 
-/// Walks both trajectories and calls check(t, |h'_t - h_t|, P_t, K_t), K_t the supremum so far of the page's expression.
+/// Walks both trajectories and calls check(t, |h'_t - h_t|, P_t, K_t), K_t the supremum so far of the page's
+/// expression.
 template <class Check>
 void walk(const PerturbedPair& pair, Check check) {
   Real h = pair.h0;
@@ -77,8 +81,9 @@ RC_GTEST_PROP(Theorem3, TheTargetMovesByAtMostTheSecondFormula, (unsigned seed, 
     Real gamma = log_ratio(other.alpha, step.alpha);
     if (!zoh) gamma = max(gamma, log_ratio(other.Delta, step.Delta));
     const Real scale = target(step.alpha, step.Delta, real(1.0), d);
-    const Real bound = expm1(gamma) * abs(step.v(d)) +
-                       exp(gamma) * scale * (abs(other.B) * abs(other.x - step.x) + abs(other.B - step.B) * abs(step.x));
+    const Real bound =
+        expm1(gamma) * abs(step.v(d)) +
+        exp(gamma) * scale * (abs(other.B) * abs(other.x - step.x) + abs(other.B - step.B) * abs(step.x));
     RC_ASSERT(abs(other.v(d) - step.v(d)) <= with_slack(bound));
   }
 }
@@ -146,7 +151,8 @@ RC_GTEST_PROP(Theorems2And4, BoundTheGate, (unsigned seed)) {
   const Real z_prime = z + real(draw.uniform(-1.0, 1.0));
   const Real silu_change = abs(silu(z_prime) - silu(z));
   RC_ASSERT(silu_change <= with_slack(real(1.09984) * abs(z_prime - z)));
-  RC_ASSERT(abs(y_prime * silu(z_prime) - y * silu(z)) <= with_slack(abs(silu(z_prime)) * abs(y_prime - y) + silu_change * abs(y)));
+  RC_ASSERT(abs(y_prime * silu(z_prime) - y * silu(z)) <=
+            with_slack(abs(silu(z_prime)) * abs(y_prime - y) + silu_change * abs(y)));
 }
 
 TEST(Theorems2And4, SiluIsNotOneLipschitz) {
@@ -179,7 +185,9 @@ RC_GTEST_PROP(Theorems2And4, TheNormMovesByAtMostTwiceTheRelativeChangeAndNeverM
     change.push_back(n_prime[i] - n[i]);
     input_change.push_back(w_prime[i] - w[i]);
   }
-  const auto rms = [&](const Array<Real>& x) { return sqrt(norm_2(x) * norm_2(x) / real(static_cast<double>(width)) + real(epsilon)); };
+  const auto rms = [&](const Array<Real>& x) {
+    return sqrt(norm_2(x) * norm_2(x) / real(static_cast<double>(width)) + real(epsilon));
+  };
   RC_ASSERT(norm_2(change) <= with_slack(real(2.0) * norm_2(input_change) / max(rms(w), rms(w_prime))));
   RC_ASSERT(norm_2(change) <= real(2.0) * sqrt(real(static_cast<double>(width))));
 }

@@ -20,13 +20,18 @@ bool all_contained(const Array<Interval>& enclosure, const Array<Real>& values) 
 }
 
 bool step_is_contained(const BlockStep<Interval>& enclosure, const BlockStep<Real>& t) {
-  return all_contained(enclosure.z, t.z) && all_contained(enclosure.x, t.x) && all_contained(enclosure.B, t.B) && all_contained(enclosure.C, t.C) &&
-         all_contained(enclosure.p, t.p) && all_contained(enclosure.Delta, t.Delta) && all_contained(enclosure.y, t.y) &&
+  return all_contained(enclosure.z, t.z) && all_contained(enclosure.x, t.x) && all_contained(enclosure.B, t.B) &&
+         all_contained(enclosure.C, t.C) && all_contained(enclosure.p, t.p) &&
+         all_contained(enclosure.Delta, t.Delta) && all_contained(enclosure.y, t.y) &&
          all_contained(enclosure.output, t.output);
 }
 
-Array<Interval> exponents(const BlockRun<Interval>& run) { return finite_time_exponents(run.alpha, run.sum_of_steps, run.steps.size()); }
-Array<Real> exponents(const BlockRun<Real>& run) { return finite_time_exponents(run.alpha, run.sum_of_steps, run.steps.size()); }
+Array<Interval> exponents(const BlockRun<Interval>& run) {
+  return finite_time_exponents(run.alpha, run.sum_of_steps, run.steps.size());
+}
+Array<Real> exponents(const BlockRun<Real>& run) {
+  return finite_time_exponents(run.alpha, run.sum_of_steps, run.steps.size());
+}
 
 template <class Weights>
 void expect_contained(const Weights& w, const Matrix& inputs, const Program& program) {
@@ -38,7 +43,8 @@ void expect_contained(const Weights& w, const Matrix& inputs, const Program& pro
 }
 
 Program random_program(Draw& draw) {
-  return {draw.below(3) == 0 ? Discretization::kZoh : Discretization::kEuler, draw.below(2) == 0 ? Softplus::kTextbook : Softplus::kDeployed};
+  return {draw.below(3) == 0 ? Discretization::kZoh : Discretization::kEuler,
+          draw.below(2) == 0 ? Softplus::kTextbook : Softplus::kDeployed};
 }
 
 RC_GTEST_PROP(IntervalForward, OfAMamba1BlockContainsTheExactOne, (unsigned seed)) {
@@ -72,8 +78,9 @@ RC_GTEST_PROP(IntervalForward, SurvivesExtremeStepSizesAndRates, (unsigned seed)
 }
 
 TEST(IntervalForward, IsSharp) {
-  // These blocks have |p| < 48 through at most 7 products of magnitude below 2 √7: p is off by less than 48 roundings of 48, and softplus's relative
-  // error is at most p's absolute one. The rest (alpha, 9 additions, two operations) adds less than 16 roundings.
+  // These blocks have |p| < 48 through at most 7 products of magnitude below 2 √7: p is off by less than 48 roundings
+  // of 48, and softplus's relative error is at most p's absolute one. The rest (alpha, 9 additions, two operations)
+  // adds less than 16 roundings.
   constexpr double kExponentWidth = (48.0 * 48.0 + 16.0) * 0x1p-52;
   Draw draw(3);
   for (int i = 0; i < 50; ++i) {
@@ -83,7 +90,8 @@ TEST(IntervalForward, IsSharp) {
     for (const BlockStep<Interval>& t : enclosure.steps) {
       for (const Interval& p : t.p) ASSERT_LT(p.magnitude(), 48.0);
     }
-    for (const Interval& lambda : exponents(enclosure)) EXPECT_LE(lambda.width_upper_bound(), kExponentWidth * lambda.magnitude());
+    for (const Interval& lambda : exponents(enclosure))
+      EXPECT_LE(lambda.width_upper_bound(), kExponentWidth * lambda.magnitude());
   }
 }
 

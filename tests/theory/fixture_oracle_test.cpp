@@ -7,7 +7,8 @@
 #include "tests/theory/oracle_model.hpp"
 #include "theory/lyapunov_exponent.hpp"
 
-// The double-precision forward pass against what an independent implementation found on small models of every layout (tests/data/fixtures).
+// The double-precision forward pass against what an independent implementation found on small models of every layout
+// (tests/data/fixtures).
 
 namespace lyap::theory::testing {
 namespace {
@@ -21,12 +22,15 @@ class Fixture : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Fixture, LogitsAreReproducedInDouble) {
   const Oracle oracle(fixture(GetParam()) / "oracle.safetensors");
-  EXPECT_LE(compare_logits<double>(read_whole_model(fixture(GetParam())), oracle, "logits_fp64").relative(), kOracleAccuracy);
+  EXPECT_LE(compare_logits<double>(read_whole_model(fixture(GetParam())), oracle, "logits_fp64").relative(),
+            kOracleAccuracy);
 }
 
-/// One layer: runs it on the residual stream, compares everything that the oracle has about it, and adds its output to the stream.
+/// One layer: runs it on the residual stream, compares everything that the oracle has about it, and adds its output to
+/// the stream.
 void check_layer(const LanguageModelWeights& model, std::size_t layer, const Oracle& oracle, Matrix& residuals) {
-  const BlockRun<double> block = std::visit([&](const auto& w) { return run<double>(w, residuals); }, model.blocks[layer]);
+  const BlockRun<double> block =
+      std::visit([&](const auto& w) { return run<double>(w, residuals); }, model.blocks[layer]);
   const std::string prefix = "layer." + std::to_string(layer) + ".";
   std::vector<double> step_sizes;
   std::vector<double> outputs;
@@ -48,21 +52,24 @@ TEST_P(Fixture, StepSizesExponentsStatesAndBlockOutputsAreReproducedInDouble) {
   const std::vector<std::int64_t> tokens = oracle.tokens(0);
   Matrix residuals(tokens.size(), model.embedding.columns);
   for (std::size_t t = 0; t < tokens.size(); ++t) {
-    for (std::size_t i = 0; i < residuals.columns; ++i) residuals(t, i) = model.embedding(static_cast<std::size_t>(tokens[t]), i);
+    for (std::size_t i = 0; i < residuals.columns; ++i)
+      residuals(t, i) = model.embedding(static_cast<std::size_t>(tokens[t]), i);
   }
   for (std::size_t layer = 0; layer < model.blocks.size(); ++layer) check_layer(model, layer, oracle, residuals);
 }
 
 TEST_P(Fixture, ReproductionInFloatIsThatOfFloatAndNotOfDouble) {
   const Oracle oracle(fixture(GetParam()) / "oracle.safetensors");
-  const double relative = compare_logits<float>(read_whole_model(fixture(GetParam())), oracle, "logits_fp64").relative();
+  const double relative =
+      compare_logits<float>(read_whole_model(fixture(GetParam())), oracle, "logits_fp64").relative();
   EXPECT_GT(relative, kOracleAccuracy);  // the comparison can fail
   EXPECT_LT(relative, 1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Fixture,
-                         ::testing::Values("mamba", "mamba-sharded", "mamba-bf16", "mamba-fp16", "mamba-bin", "mamba-original", "mamba-untied",
-                                           "mamba-untied-original", "mamba2", "mamba2-sharded", "mamba2-bf16", "mamba2-fp16", "mamba2-bin",
+                         ::testing::Values("mamba", "mamba-sharded", "mamba-bf16", "mamba-fp16", "mamba-bin",
+                                           "mamba-original", "mamba-untied", "mamba-untied-original", "mamba2",
+                                           "mamba2-sharded", "mamba2-bf16", "mamba2-fp16", "mamba2-bin",
                                            "mamba2-original", "mamba2-codestral", "mamba2-limit"),
                          [](const auto& instance) {
                            std::string name = instance.param;

@@ -22,7 +22,8 @@ struct Box {
 
 Box random_box(Draw& draw) {
   const double low = draw.log_uniform(1e-6, 1.0);
-  return {real(draw.log_uniform(1e-3, 1e3)), low, low * draw.log_uniform(1.0, 1e4), draw.log_uniform(0.01, 10.0), draw.log_uniform(0.01, 10.0)};
+  return {real(draw.log_uniform(1e-3, 1e3)), low, low * draw.log_uniform(1.0, 1e4), draw.log_uniform(0.01, 10.0),
+          draw.log_uniform(0.01, 10.0)};
 }
 
 /// A sequence in the box that likes its corners, where extreme deviations live.
@@ -31,12 +32,14 @@ Parameters random_step(Draw& draw, const Box& box) {
     const std::array<double, 3> choices{low, high, draw.uniform(low, high)};
     return real(choices.at(draw.below(3)));
   };
-  return {box.alpha, corner_or_inside(box.Delta_lo, box.Delta_hi), corner_or_inside(-box.B_hi, box.B_hi), corner_or_inside(-box.x_hi, box.x_hi)};
+  return {box.alpha, corner_or_inside(box.Delta_lo, box.Delta_hi), corner_or_inside(-box.B_hi, box.B_hi),
+          corner_or_inside(-box.x_hi, box.x_hi)};
 }
 
 enum class Perturbed { kX, kB, kStep, kALog };
 
-/// The largest |h'_t - h_t| over a random sequence on which the named quantity differs at every step, by at most `size` (absolute for x and B, |log| for the others).
+/// The largest |h'_t - h_t| over a random sequence on which the named quantity differs at every step, by at most `size`
+/// (absolute for x and B, |log| for the others).
 Real largest_deviation(Draw& draw, const Box& box, Perturbed what, double size) {
   const double factor_of_alpha = draw.below(2) == 0 ? -size : size;
   Real h = real(0.0);
@@ -75,7 +78,8 @@ RC_GTEST_PROP(Gains, StepIsTwiceTheStateBoundPerUnitOfTheRelativeChange, (unsign
   Draw draw(seed);
   const Box box = random_box(draw);
   const double gamma = draw.log_uniform(1e-6, 3.0);
-  RC_ASSERT(largest_deviation(draw, box, Perturbed::kStep, gamma) <= with_slack(real(2.0) * box.H() * expm1(real(gamma))));
+  RC_ASSERT(largest_deviation(draw, box, Perturbed::kStep, gamma) <=
+            with_slack(real(2.0) * box.H() * expm1(real(gamma))));
 }
 
 RC_GTEST_PROP(Gains, ALogIsTheStateBoundPerUnitOfTheRelativeChange, (unsigned seed)) {
@@ -133,7 +137,8 @@ TEST(Gains, SlowSteadyInputAttainsTheGainOfALog) {
 }
 
 TEST(Gains, AnyConstantBelowOnePlusExpMinusTwoWouldBeExceededByTheStepGain) {
-  // At rest at -H, one step towards +H with s = 2 whose size is multiplied by exp(γ): moves the state by (1 + e^-2) H γ to first order.
+  // At rest at -H, one step towards +H with s = 2 whose size is multiplied by exp(γ): moves the state by (1 + e^-2) H γ
+  // to first order.
   const Real gamma = real(1e-6);
   const Parameters step{real(1.0), real(2.0), real(1.0), real(1.0)};
   Parameters other = step;

@@ -63,7 +63,8 @@ TEST(Scan, ZeroOrderHoldScalesTheInputByOneMinusTheDecayOverTheRate) {
 }
 
 TEST(Scan, GivesEachHeadTheVectorsOfItsGroup) {
-  // 4 heads in 2 groups, head_dim 1, one state, no decay worth mentioning on the first step: h = Delta x B of the group.
+  // 4 heads in 2 groups, head_dim 1, one state, no decay worth mentioning on the first step: h = Delta x B of the
+  // group.
   const Vector A_log(4, 0.0);
   const Vector D(4, 0.0);
   SelectiveScan<double> scan({4, 1, 1, 2}, A_log, D, Discretization::kEuler);
@@ -108,9 +109,11 @@ TEST(DeployedSoftplus, ReturnsThePreActivationAboveTheCutOff) {
 }
 
 TEST(DeployedSoftplus, OfAnIntervalContainsBothFunctions) {
-  for (const auto& [low, high] : {std::pair{20.5, 21.0}, {19.0, 22.0}, {20.0, 20.0}, {0x1.3ffffffffffffp+4, 30.0}, {-5.0, 3.0}}) {
+  for (const auto& [low, high] :
+       {std::pair{20.5, 21.0}, {19.0, 22.0}, {20.0, 20.0}, {0x1.3ffffffffffffp+4, 30.0}, {-5.0, 3.0}}) {
     const Interval range = deployed_softplus(Interval::from_bounds(low, high));
-    for (const double p : {low, high, 0.5 * (low + high), std::min(high, std::nextafter(20.0, 21.0)), std::min(high, 20.0)}) {
+    for (const double p :
+         {low, high, 0.5 * (low + high), std::min(high, std::nextafter(20.0, 21.0)), std::min(high, 20.0)}) {
       if (p < low) continue;
       EXPECT_TRUE(contains(range, softplus(real(p)))) << p;
       EXPECT_TRUE(contains(range, deployed_softplus(real(p)))) << p;

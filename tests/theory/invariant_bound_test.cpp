@@ -10,7 +10,8 @@ namespace lyap::theory::testing {
 namespace {
 
 Parameters random_step(Draw& draw) {
-  return {real(draw.log_uniform(1e-6, 1e3)), real(draw.log_uniform(1e-9, 1e2)), real(draw.uniform(-3.0, 3.0)), real(draw.uniform(-2.0, 2.0))};
+  return {real(draw.log_uniform(1e-6, 1e3)), real(draw.log_uniform(1e-9, 1e2)), real(draw.uniform(-3.0, 3.0)),
+          real(draw.uniform(-2.0, 2.0))};
 }
 
 RC_GTEST_PROP(InvariantBound, EveryStepIsAConvexCombinationOfStateAndTarget, (unsigned seed, bool zoh)) {

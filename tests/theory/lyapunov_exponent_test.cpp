@@ -18,7 +18,8 @@ namespace {
 
 constexpr double kOffset = 0.75;
 
-/// Final states of one block on the same inputs from h_0 = 0 and from h_0 = kOffset in every entry, and exp(-α Σ Δ) for every state.
+/// Final states of one block on the same inputs from h_0 = 0 and from h_0 = kOffset in every entry, and exp(-α Σ Δ) for
+/// every state.
 template <class S>
 struct Pair {
   Array<S> from_zero, from_offset, surviving;
@@ -54,8 +55,9 @@ Pair<S> run_from_two_states(const Weights& w, const Matrix& inputs) {
   return result;
 }
 
-/// The largest difference that ordinary rounding can make between h' - h and the formula, for one state: a and b are the same rounded numbers in both
-/// runs, a h + b rounds twice (2 u |h| each step and run), the product of the a's and exp(-α Σ Δ) differ by (3 T + 4) u (exp within 1 ulp, s exp(-s) < 1/2).
+/// The largest difference that ordinary rounding can make between h' - h and the formula, for one state: a and b are
+/// the same rounded numbers in both runs, a h + b rounds twice (2 u |h| each step and run), the product of the a's and
+/// exp(-α Σ Δ) differ by (3 T + 4) u (exp within 1 ulp, s exp(-s) < 1/2).
 double rounding_bound(const Pair<double>& pair, std::size_t i, std::size_t T) {
   double largest = kOffset;
   for (const Array<double>& h : pair.history) largest = std::max(largest, std::fabs(h[i]));
@@ -80,7 +82,8 @@ void expect_equality_in_every_scalar(const Weights& w, const Matrix& inputs) {
     RC_ASSERT(contains(enclosed_formula, formula));
     RC_ASSERT(!are_disjoint(enclosed_deviation, enclosed_formula));
 
-    const double difference = double_pair.from_offset[i] - double_pair.from_zero[i] - double_pair.surviving[i] * kOffset;
+    const double difference =
+        double_pair.from_offset[i] - double_pair.from_zero[i] - double_pair.surviving[i] * kOffset;
     RC_ASSERT(std::fabs(difference) <= rounding_bound(double_pair, i, inputs.rows));
   }
 }
@@ -116,7 +119,8 @@ RC_GTEST_PROP(Theorem1, NoDeviationDecaysSlowerThanTheOneStepRateOfTheSmallestSt
   RC_ASSERT(abs(deviation - exp(lambda * real(static_cast<double>(T)))) <= real(0x1p-230));
   RC_ASSERT(lambda <= zeta + with_slack(abs(zeta)) - abs(zeta));
   RC_ASSERT(zeta <= real(0.0));
-  RC_ASSERT(deviation > exp(real(1.5) * lambda * real(static_cast<double>(T))));  // a rate half as large again would be false
+  RC_ASSERT(deviation >
+            exp(real(1.5) * lambda * real(static_cast<double>(T))));  // a rate half as large again would be false
 }
 
 TEST(Theorem1, ExponentsOfABlockAreShapedAsItsDecayRates) {

@@ -35,7 +35,8 @@ class Oracle {
   explicit Oracle(const std::filesystem::path& file) : tensors_(load_tensors(file)) {}
 
   [[nodiscard]] const LoadedTensor& operator[](const std::string& name) const {
-    const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const LoadedTensor& tensor) { return tensor.name == name; });
+    const auto found =
+        std::find_if(tensors_.begin(), tensors_.end(), [&](const LoadedTensor& tensor) { return tensor.name == name; });
     if (found == tensors_.end()) throw std::runtime_error("the oracle has no " + name);
     return *found;
   }

@@ -6,7 +6,8 @@
 #include "tests/theory/scalar_trajectory.hpp"
 #include "theory/block_weights.hpp"
 
-/// Small random blocks with every option: odd sizes, biases or none, groups, clamps, rates and step sizes over many orders of magnitude.
+/// Small random blocks with every option: odd sizes, biases or none, groups, clamps, rates and step sizes over many
+/// orders of magnitude.
 namespace lyap::theory::testing {
 
 inline Vector random_vector(Draw& draw, std::size_t count, double scale) {
@@ -25,7 +26,9 @@ inline Matrix random_matrix(Draw& draw, std::size_t rows, std::size_t columns, d
   return result;
 }
 
-inline Matrix random_inputs(Draw& draw, std::size_t d_model) { return random_matrix(draw, 1 + draw.below(9), d_model, draw.log_uniform(0.01, 30.0)); }
+inline Matrix random_inputs(Draw& draw, std::size_t d_model) {
+  return random_matrix(draw, 1 + draw.below(9), d_model, draw.log_uniform(0.01, 30.0));
+}
 
 inline Mamba1Weights random_mamba1(Draw& draw) {
   Mamba1Weights w;
@@ -67,7 +70,8 @@ inline Mamba2Weights random_mamba2(Draw& draw) {
   w.conv_weight = random_matrix(draw, w.conv_channels(), w.d_conv, 1.0);
   w.conv_bias = random_vector_or_none(draw, w.conv_channels(), 1.0);
   w.dt_bias = random_vector(draw, w.heads, 8.0);
-  if (draw.below(2) == 0) w.step_limits = {draw.log_uniform(1e-4, 1e-1), draw.below(2) == 0 ? 0.5 : std::numeric_limits<double>::infinity()};
+  if (draw.below(2) == 0)
+    w.step_limits = {draw.log_uniform(1e-4, 1e-1), draw.below(2) == 0 ? 0.5 : std::numeric_limits<double>::infinity()};
   w.A_log = random_vector(draw, w.heads, 4.0);
   w.D = random_vector(draw, w.heads, 1.0);
   w.gated_norm_weight = random_vector(draw, w.d_inner, 2.0);

@@ -26,7 +26,8 @@ struct Parameters {
   }
 };
 
-/// Relative slack for inequalities that hold with equality in real arithmetic: 256-bit rounding of a few thousand operations stays far below it.
+/// Relative slack for inequalities that hold with equality in real arithmetic: 256-bit rounding of a few thousand
+/// operations stays far below it.
 inline Real with_slack(const Real& bound) { return bound * (real(1.0) + real(0x1p-200)) + real(0x1p-1000); }
 
 /// Random numbers from a seed that RapidCheck chose.

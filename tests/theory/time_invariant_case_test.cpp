@@ -53,7 +53,8 @@ RC_GTEST_PROP(TimeInvariantCase, TheScanIsTheUnrolledConvolutionOfTheClassicalTh
       power *= a;
     }
     RC_ASSERT(real(0.0) < a);
-    RC_ASSERT(a <= real(1.0));  // |eigenvalue| <= 1 (Orvieto et al.); the continuous eigenvalue -α is negative (Goel et al.)
+    RC_ASSERT(a <=
+              real(1.0));  // |eigenvalue| <= 1 (Orvieto et al.); the continuous eigenvalue -α is negative (Goel et al.)
     const Real lambda = finite_time_exponent(alpha, system.Delta.front() * real(static_cast<double>(T)), T);
     RC_ASSERT(abs(exp(lambda) - a) <= real(0x1p-240));
   }
@@ -62,12 +63,14 @@ RC_GTEST_PROP(TimeInvariantCase, TheScanIsTheUnrolledConvolutionOfTheClassicalTh
 
 RC_GTEST_PROP(TimeInvariantCase, ZeroOrderHoldSamplesTheContinuousSolutionSoTwoHalfStepsAreOneStep, (unsigned seed)) {
   Draw draw(seed);
-  const Parameters whole{real(draw.log_uniform(1e-2, 10.0)), real(draw.log_uniform(1e-3, 5.0)), real(draw.uniform(-2.0, 2.0)), real(draw.uniform(-2.0, 2.0))};
+  const Parameters whole{real(draw.log_uniform(1e-2, 10.0)), real(draw.log_uniform(1e-3, 5.0)),
+                         real(draw.uniform(-2.0, 2.0)), real(draw.uniform(-2.0, 2.0))};
   Parameters half = whole;
   half.Delta *= real(0.5);
   const Real h = real(draw.uniform(-3.0, 3.0));
   const Real twice = half.next(half.next(h, Discretization::kZoh), Discretization::kZoh);
-  RC_ASSERT(abs(twice - whole.next(h, Discretization::kZoh)) <= real(0x1p-230) * (real(1.0) + abs(whole.v(Discretization::kZoh))));
+  RC_ASSERT(abs(twice - whole.next(h, Discretization::kZoh)) <=
+            real(0x1p-230) * (real(1.0) + abs(whole.v(Discretization::kZoh))));
 }
 
 TEST(TimeInvariantCase, EulerStepsDoNotHaveThatProperty) {

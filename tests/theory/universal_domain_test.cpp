@@ -49,19 +49,22 @@ RC_GTEST_PROP(UniversalDomain, TheNormLayerMapsOntoTheOpenBall, (unsigned seed))
   for (std::size_t i = 0; i < d; ++i) RC_ASSERT(abs(reached[i] - n[i]) <= real(0x1p-220));
 }
 
-RC_GTEST_PROP(UniversalDomain, TheStepSizePreActivationOfMamba2StaysInItsExactRangeAndTheWitnessNearlyReachesTheEnd, (unsigned seed)) {
+RC_GTEST_PROP(UniversalDomain, TheStepSizePreActivationOfMamba2StaysInItsExactRangeAndTheWitnessNearlyReachesTheEnd,
+              (unsigned seed)) {
   Draw draw(seed);
   const Mamba2Weights w = random_mamba2(draw);
   const std::size_t k = draw.below(w.heads);
   const std::size_t row = w.d_inner + w.conv_channels() + k;
   const Real centre = real(w.dt_bias[k]) + real(w.in_proj_bias.empty() ? 0.0 : w.in_proj_bias[row]);
   const Real rho = radius_of(w.norm_weight, w.in_proj, row);
-  for (const BlockStep<Real>& t : run<Real>(w, random_inputs(draw, w.d_model)).steps) RC_ASSERT(abs(t.p[k] - centre) <= with_slack(rho));
+  for (const BlockStep<Real>& t : run<Real>(w, random_inputs(draw, w.d_model)).steps)
+    RC_ASSERT(abs(t.p[k] - centre) <= with_slack(rho));
 
   RC_PRE(rho > real(1e-3));
   BlockState<Real> state = initial_state<Real>(w);
   Array<Real> r;
-  for (std::size_t i = 0; i < w.d_model; ++i) r.push_back(real(-1e4) * real(w.norm_weight[i]) * real(w.in_proj(row, i)));
+  for (std::size_t i = 0; i < w.d_model; ++i)
+    r.push_back(real(-1e4) * real(w.norm_weight[i]) * real(w.in_proj(row, i)));
   const Real mean_of_squares = norm_2(r) * norm_2(r) / real(static_cast<double>(w.d_model));
   const Real gap = step(w, r, state).p[k] - (centre - rho);
   RC_ASSERT(gap >= real(0.0));
@@ -103,7 +106,8 @@ Relaxations relax(const Mamba1Weights& w, std::size_t channel, std::size_t m) {
   Array<Real> tap_norms(m, real(0.0));
   for (std::size_t k = 0; k < w.d_inner; ++k) {
     Real omega = real(0.0);
-    for (std::size_t rank = 0; rank < w.dt_rank; ++rank) omega += real(w.dt_proj(channel, rank)) * real(w.x_proj(rank, k));
+    for (std::size_t rank = 0; rank < w.dt_rank; ++rank)
+      omega += real(w.dt_proj(channel, rank)) * real(w.x_proj(rank, k));
     Real beta = real(w.conv_bias.empty() ? 0.0 : w.conv_bias[k]);
     Real sum_of_taps = real(0.0);
     for (std::size_t j = 0; j < m; ++j) {
@@ -127,7 +131,8 @@ Relaxations relax(const Mamba1Weights& w, std::size_t channel, std::size_t m) {
     linear_high += omega * beta * real(0.5) + max(real(0.0), omega * gap);
     for (std::size_t j = 0; j < m; ++j) {
       for (std::size_t i = 0; i < d; ++i) {
-        tap_rows[j][i] += omega * real(0.5) * real(w.conv_weight(k, J - 1 - j)) * real(w.in_proj(k, i)) * real(w.norm_weight[i]);
+        tap_rows[j][i] +=
+            omega * real(0.5) * real(w.conv_weight(k, J - 1 - j)) * real(w.in_proj(k, i)) * real(w.norm_weight[i]);
       }
     }
   }
@@ -137,7 +142,9 @@ Relaxations relax(const Mamba1Weights& w, std::size_t channel, std::size_t m) {
     norm_radius += real(1.09984) * root_d * sqrt(frobenius) * sqrt(tap_norms[j]);
     linear_radius += root_d * norm_2(tap_rows[j]);
   }
-  return {{low, high}, {at_rest - norm_radius, at_rest + norm_radius}, {linear_low - linear_radius, linear_high + linear_radius}};
+  return {{low, high},
+          {at_rest - norm_radius, at_rest + norm_radius},
+          {linear_low - linear_radius, linear_high + linear_radius}};
 }
 
 /// The hull over 1..J present taps.

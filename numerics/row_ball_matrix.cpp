@@ -1,10 +1,10 @@
-#define EIGEN_USE_BLAS
 #include "numerics/row_ball_matrix.hpp"
 
 #include <cmath>
 #include <limits>
 
 #include "numerics/contract_violation.hpp"
+#include "numerics/dense_product.hpp"
 #include "numerics/norm_bounds.hpp"
 #include "numerics/rounding.hpp"
 
@@ -32,20 +32,6 @@ double dot_product_error_factor(std::size_t length) {
 
 double dot_product_underflow(std::size_t length) { return static_cast<double>(length) * kSmallest; }
 
-RowMajorMatrix approx_product(const ConstMatrixRef& a, const ConstMatrixRef& b) {
-  if (a.cols() != b.rows()) throw ContractViolation("approx_product: inner sizes differ");
-  RowMajorMatrix result = RowMajorMatrix::Zero(a.rows(), b.cols());
-  if (a.size() > 0 && b.size() > 0) result.noalias() = a * b;
-  return result;
-}
-
-RowMajorMatrix approx_product_transposed(const ConstMatrixRef& a, const ConstMatrixRef& b_transposed) {
-  if (a.cols() != b_transposed.cols()) throw ContractViolation("approx_product_transposed: inner sizes differ");
-  RowMajorMatrix result = RowMajorMatrix::Zero(a.rows(), b_transposed.rows());
-  if (a.size() > 0 && b_transposed.size() > 0) result.noalias() = a * b_transposed.transpose();
-  return result;
-}
-
 RowBallMatrix enclose_column_scaling(const ConstMatrixRef& a, std::span<const double> g) {
   if (static_cast<std::size_t>(a.cols()) != g.size()) throw ContractViolation("enclose_column_scaling: one factor per column expected");
   RowBallMatrix result{RowMajorMatrix(a.rows(), a.cols()), Eigen::VectorXd::Zero(a.rows())};
@@ -64,7 +50,7 @@ RowBallMatrix enclose_row_product(const ConstMatrixRef& a, const RowBallMatrix& 
 
 RowBallMatrix enclose_row_product(const ConstMatrixRef& a, double relative_error, const RowBallMatrix& b) {
   if (!(relative_error >= 0.0)) throw ContractViolation("enclose_row_product: relative_error >= 0 expected");
-  RowBallMatrix result{approx_product(a, b.midpoint), Eigen::VectorXd(a.rows())};
+  RowBallMatrix result{approx_dense_product(a, b.midpoint), Eigen::VectorXd(a.rows())};
   const double gamma = dot_product_error_factor(static_cast<std::size_t>(a.cols()));
   const Eigen::VectorXd norms = row_norms_upper_bound(ConstMatrixRef(b.midpoint));
   const RoundingUpward upward;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 
+#include "numerics/dense_product.hpp"
 #include "numerics/rigorous_product.hpp"
 
 /// Matrices known row by row in the Euclidean norm. Where only norms of rows matter, one floating-point product is enough:
@@ -24,11 +25,6 @@ struct RowBallMatrix {
 
 /// Bound of what gradual underflow adds to a dot product of `length` terms: length * 2^-1074.
 [[nodiscard]] double dot_product_underflow(std::size_t length);
-
-/// The floating-point product A B by the BLAS behind Eigen. Not rigorous by itself; dot_product_error_factor bounds its error.
-[[nodiscard]] RowMajorMatrix approx_product(const ConstMatrixRef& a, const ConstMatrixRef& b);
-/// The same with B given transposed, (n, k).
-[[nodiscard]] RowMajorMatrix approx_product_transposed(const ConstMatrixRef& a, const ConstMatrixRef& b_transposed);
 
 /// Contains A diag(g), whatever rounding each product needs.
 [[nodiscard]] RowBallMatrix enclose_column_scaling(const ConstMatrixRef& a, std::span<const double> g);

@@ -77,7 +77,7 @@ std::vector<double> ScanInputFunctionals::step_spread(const std::vector<double>&
   }
   for (std::size_t begin = 0; begin < block_.d_inner; begin += kRowsPerBlock) {
     const std::size_t end = std::min(begin + kRowsPerBlock, block_.d_inner);
-    const RowMajorMatrix omega = approx_product(rows_of(block_.dt_proj, begin, end), step_rows_of(block_));
+    const RowMajorMatrix omega = approx_dense_product(rows_of(block_.dt_proj, begin, end), step_rows_of(block_));
     parallel_for(end - begin, 16, [&](std::size_t from, std::size_t to) {
       const RoundingUpward upward;
       for (std::size_t i = from; i < to; ++i) {

@@ -89,7 +89,7 @@ std::vector<Interval> vocabulary_ranges(const Vocabulary& vocabulary, double eps
   Extremes extremes(count);
   for (std::size_t begin = 0; begin < vocabulary.rows; begin += kTokensPerBlock) {
     const RowBallMatrix tokens = normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
-    take_extremes(approx_product_transposed(tokens.midpoint, functionals.midpoint), 0, count, extremes, 0);
+    take_extremes(approx_dense_product(tokens.midpoint, functionals.midpoint, Transposed::kYes), 0, count, extremes, 0);
   }
   return widened(extremes, product_errors(functionals, token_norm_bound(d), token_radius_bound(d)));
 }
@@ -104,8 +104,8 @@ std::vector<std::vector<Interval>> vocabulary_ranges_low_rank(const Vocabulary& 
   for (std::size_t begin = 0; begin < vocabulary.rows; begin += kTokensPerBlock) {
     const RowBallMatrix tokens = normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
     for (std::size_t j = 0; j < functionals.size(); ++j) {
-      const RowMajorMatrix inner = approx_product_transposed(tokens.midpoint, functionals[j].midpoint);
-      take_extremes(approx_product_transposed(ConstMatrixRef(inner.leftCols(static_cast<Eigen::Index>(rank))), outer), 0, outer_rows, extremes[j], 0);
+      const RowMajorMatrix inner = approx_dense_product(tokens.midpoint, functionals[j].midpoint, Transposed::kYes);
+      take_extremes(approx_dense_product(ConstMatrixRef(inner.leftCols(static_cast<Eigen::Index>(rank))), outer, Transposed::kYes), 0, outer_rows, extremes[j], 0);
       take_extremes(inner, rank, rest, extremes[j], outer_rows);
     }
   }
@@ -138,7 +138,7 @@ std::vector<std::size_t> approx_minimising_tokens(const Vocabulary& vocabulary, 
   std::vector<double> lowest(best.size(), kInfinity);
   for (std::size_t begin = 0; begin < vocabulary.rows; begin += kTokensPerBlock) {
     const RowBallMatrix tokens = normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
-    const RowMajorMatrix values = approx_product_transposed(tokens.midpoint, directions);
+    const RowMajorMatrix values = approx_dense_product(tokens.midpoint, directions, Transposed::kYes);
     for (Eigen::Index v = 0; v < values.rows(); ++v) {
       for (std::size_t j = 0; j < best.size(); ++j) {
         if (values(v, static_cast<Eigen::Index>(j)) >= lowest[j]) continue;

@@ -57,7 +57,7 @@ class ChannelObjective {
         scaled(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(k)) = omega_[k] * slopes[k] * search_.block.conv_weight(k, j);
       }
     }
-    RowMajorMatrix rows = approx_product(scaled, search_.token_weights.midpoint);
+    RowMajorMatrix rows = approx_dense_product(scaled, search_.token_weights.midpoint);
     if (constant) {
       const Eigen::RowVectorXd sum = rows.colwise().sum();
       rows.rowwise() = sum;
@@ -137,7 +137,7 @@ theory::Matrix approx_worst_residual(const WitnessSearch& search, std::size_t ch
   for (int i = 0; i < search.iterations; ++i) {
     const theory::Matrix residual = minimising_residual(search, directions);
     const RowBallMatrix tokens = normalised_tokens(residual, search.block.norm_epsilon);
-    const std::vector<double> q = objective.convolve(approx_product_transposed(tokens.midpoint, search.token_weights.midpoint));
+    const std::vector<double> q = objective.convolve(approx_dense_product(tokens.midpoint, search.token_weights.midpoint, Transposed::kYes));
     const double value = objective.value(q);
     if (best.rows > 0 && !(value < lowest)) break;
     lowest = value;

@@ -1,6 +1,6 @@
 #include "reports/claim_groups.hpp"
 
-#include <map>
+#include <algorithm>
 #include <tuple>
 
 #include "reports/claim_sentences.hpp"
@@ -29,23 +29,30 @@ std::string bound_words(const RecordedClaim& claim) {
 
 std::string exact_words(const RecordedClaim& claim) { return claim.bound ? claim.bound->decimal : ""; }
 
+/// An empty text is absent: a mustache section over it would be shown otherwise.
+void set_unless_empty(data& target, const char* name, const std::string& text) {
+  if (!text.empty()) target.set(name, text);
+}
+
 data claim_row(const RecordedClaim& claim) {
   data row;
   row.set("layer", claim.layer ? std::to_string(*claim.layer) : "all");
   row.set("verdict", claim.verdict);
   row.set("verdict_word", claim.verdict == "proven" ? "proved" : claim.verdict);
   row.set("statement", claim.statement);
-  row.set("reason", claim.reason);
+  set_unless_empty(row, "reason", claim.reason);
   row.set("bound", bound_words(claim));
-  row.set("exact", exact_words(claim));
+  set_unless_empty(row, "exact", exact_words(claim));
   row.set("witness", claim.witness ? rounded_text(claim.witness->value, TextRounding::kDown) : "–");
-  row.set("witness_note", claim.witness_note);
+  set_unless_empty(row, "witness_note", claim.witness_note);
   return row;
 }
 
 std::string group_title(const RecordedClaim& claim) {
   std::string title = theorem_title(claim.theorem) + ", " + claim.tier;
-  for (const std::string& part : {claim.quantity, claim.policy, claim.method, claim.comparison == "none" ? std::string() : claim.comparison}) {
+  std::string quantity = claim.quantity;
+  std::replace(quantity.begin(), quantity.end(), '_', ' ');
+  for (const std::string& part : {quantity, claim.policy, claim.method, claim.comparison == "none" ? std::string() : claim.comparison}) {
     if (!part.empty()) title += ", " + part;
   }
   return title;
@@ -79,8 +86,8 @@ data claim_groups(const CertificateRecord& record) {
       proven += claim->verdict == "proven" ? 1 : 0;
     }
     item.set("title", group_title(first));
-    item.set("formula", first.formula);
-    item.set("domain", first.domain);
+    set_unless_empty(item, "formula", first.formula);
+    set_unless_empty(item, "domain", first.domain);
     item.set("soundness", soundness_words(first));
     item.set("open", group.size() <= kClaimsShown);
     item.set("tally", std::to_string(proven) + " of " + std::to_string(group.size()) + " proved");

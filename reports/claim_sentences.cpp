@@ -34,6 +34,11 @@ std::string weakest_verdict(const ClaimGroup& group) {
 
 std::string count_words(std::size_t count, const std::string& noun) { return std::to_string(count) + " " + noun + (count == 1 ? "" : "s"); }
 
+std::string without_full_stop(std::string text) {
+  if (!text.empty() && text.back() == '.') text.pop_back();
+  return text;
+}
+
 /// ", strict decay" for the quantity strict_decay.
 std::string quantity_words(const RecordedClaim& claim) {
   if (claim.quantity.empty()) return "";
@@ -63,7 +68,7 @@ std::string names_with_verdict(const ClaimGroup& group, const std::string& verdi
   for (const RecordedClaim* claim : group) {
     if (claim->verdict != verdict) continue;
     std::string name = layer_words(*claim) + quantity_words(*claim);
-    if (!claim->reason.empty()) name += " (" + claim->reason + ")";
+    if (!claim->reason.empty()) name += " (" + without_full_stop(claim->reason) + ")";
     names.push_back(std::move(name));
   }
   return list_words(names);
@@ -102,10 +107,10 @@ std::string state_universal_text(const CertificateRecord& record) {
     return "For " + universal_inputs(record) + " no state recurrence expands. That it contracts is not proved for layer " + std::to_string(step.layer) +
            ": its bound is zero, so a state there may keep a deviation forever.";
   }
-  std::string text = "For " + universal_inputs(record) + " the state recurrence of " + analysed_layers(record, &RecordedLayer::zeta_upper) + " contracts: at every step each state's deviation shrinks at a rate of at most " +
-                     rounded_text(step.value, TextRounding::kUp) + " nats (slowest: layer " + std::to_string(step.layer) + ")";
+  std::string text = "For " + universal_inputs(record) + " the state recurrence of " + analysed_layers(record, &RecordedLayer::zeta_upper) + " contracts: every step shrinks the deviation of every state at least by the factor exp(" +
+                     rounded_text(step.value, TextRounding::kUp) + ") (slowest: layer " + std::to_string(step.layer) + ")";
   if (!std::isnan(sustained.value)) {
-    text += ", and in the long run its exponent is at most " + rounded_text(sustained.value, TextRounding::kUp) + " nats per step (layer " + std::to_string(sustained.layer) + ")";
+    text += ", and in the long run the exponent is at most " + rounded_text(sustained.value, TextRounding::kUp) + " nats per step (layer " + std::to_string(sustained.layer) + ")";
   }
   text += ".";
   const LargestRate bound = largest_over_layers(record, &RecordedLayer::state_bound_upper);

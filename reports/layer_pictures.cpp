@@ -55,7 +55,9 @@ HalfLifePicture common_bins(const std::vector<RecordedLayer>& layers) {
   }
   HalfLifePicture bins;
   if (!(least <= most)) return bins;
+  bins.first_is_open = least < kShortestDecade;
   least = std::max(std::floor(least), kShortestDecade);
+  bins.last_is_open = std::floor(most + kLogSlack) + 1 > least + kMaximalDecades;
   most = std::clamp(std::floor(most + kLogSlack) + 1, least + 1, least + kMaximalDecades);
   bins.first_edge = least;
   bins.bin_width = most - least <= 12 ? 0.25 : (most - least <= 24 ? 0.5 : 1.0);

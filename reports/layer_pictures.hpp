@@ -23,11 +23,11 @@ struct RateSource {
   std::vector<double> RecordedLayer::*rates;
 };
 inline constexpr RateSource kRateSources[] = {
-    {"any one step, proved for every input", CurveRole::kBound, &RecordedLayer::zeta_upper},
-    {"any one step, slowest input found", CurveRole::kWitness, &RecordedLayer::zeta_witness},
-    {"long run, proved for every input", CurveRole::kBound, &RecordedLayer::exponent_upper},
+    {"one step, proved", CurveRole::kBound, &RecordedLayer::zeta_upper},
+    {"one step, slowest input found", CurveRole::kWitness, &RecordedLayer::zeta_witness},
+    {"long run, proved", CurveRole::kBound, &RecordedLayer::exponent_upper},
     {"long run, slowest input found", CurveRole::kWitness, &RecordedLayer::exponent_witness},
-    {"on the given sequence, proved", CurveRole::kTrajectory, &RecordedLayer::trajectory_upper},
+    {"given sequence, proved", CurveRole::kTrajectory, &RecordedLayer::trajectory_upper},
 };
 
 /// log10 of decay rates (minus the rate), one per point; NaN where nothing was computed, kZeroRung for a rate of 0.
@@ -47,7 +47,8 @@ struct RatePicture {
 /// Histogram of half-lives ln 2 / |upper bound of the finite-time exponent|, in steps; bins of equal width in log10, common to all layers.
 struct HalfLifePicture {
   double first_edge = 0, bin_width = 0.25;  ///< log10 of steps
-  std::vector<std::size_t> counts;          ///< the last bin also holds everything longer, the first everything shorter
+  std::vector<std::size_t> counts;
+  bool first_is_open = false, last_is_open = false;  ///< the bin also holds everything shorter, everything longer
   std::size_t unbounded = 0;                ///< states whose half-life has no finite bound (exponent bound 0)
 };
 

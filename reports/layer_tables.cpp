@@ -10,6 +10,9 @@ namespace {
 
 using kainjow::mustache::data;
 
+/// Which of SurvivalPicture's curves is that of half of the states.
+constexpr std::size_t kMedianCurve = 3;
+
 std::string bound_or_dash(double value) { return std::isnan(value) ? "–" : rounded_text(value, TextRounding::kUp); }
 std::string witness_or_dash(double value) { return std::isnan(value) ? "–" : rounded_text(value, TextRounding::kDown); }
 double largest(const std::vector<double>& values) { return covering_quantile(values, 1.0); }
@@ -57,11 +60,11 @@ data rate_rows(const RecordedLayer& layer) {
 }
 
 std::string rates_words(const RecordedLayer& layer, const RatePicture& picture) {
-  std::string text = "Decay rates of the " + std::to_string(picture.channels) + (layer.kind == "mamba2" ? " heads" : " channels") + ", slowest first. Proved for every input: at least " +
+  std::string text = "Decay rates of the " + std::to_string(picture.channels) + (layer.kind == "mamba2" ? " heads" : " channels") + ", slowest first. Proved: at least " +
                      rounded_text(-largest(layer.zeta_upper), TextRounding::kDown) + " nats in any one step";
   if (!layer.exponent_upper.empty()) text += ", at least " + rounded_text(-largest(layer.exponent_upper), TextRounding::kDown) + " nats per step in the long run";
   text += ".";
-  if (picture.group > 1) text += " Each point stands for " + std::to_string(picture.group) + " neighbouring channels and shows the slowest of them.";
+  if (picture.group > 1) text += " Each point stands for " + std::to_string(picture.group) + " neighbouring channels, ordered by the one-step bound, and shows the slowest of them.";
   if (const std::size_t zeros = count_zero(layer.zeta_upper); zeros > 0) text += " For " + std::to_string(zeros) + " of them the bound of one step is exactly zero: drawn on the rung marked 0.";
   return text;
 }
@@ -69,13 +72,12 @@ std::string rates_words(const RecordedLayer& layer, const RatePicture& picture) 
 /// 10^exponent as a person reads it, rounded up.
 std::string power_of_ten(double exponent) { return rounded_text(std::pow(10.0, exponent), TextRounding::kUp); }
 
-/// "1 to 1.78"; the first bin has no lower and the last no upper end.
+/// "1 to 1.78"; an open bin has one end only.
 std::string half_life_range(const HalfLifePicture& picture, std::size_t bin) {
-  const double low = picture.first_edge + picture.bin_width * static_cast<double>(bin);
-  std::string text = bin == 0 ? "up to " : power_of_ten(low);
-  if (bin > 0) text.append(bin + 1 == picture.counts.size() ? " or more" : " to ");
-  if (bin == 0 || bin + 1 < picture.counts.size()) text.append(power_of_ten(low + picture.bin_width));
-  return text;
+  const double low = picture.first_edge + picture.bin_width * static_cast<double>(bin), high = low + picture.bin_width;
+  if (bin == 0 && picture.first_is_open) return std::string("up to ").append(power_of_ten(high));
+  if (bin + 1 == picture.counts.size() && picture.last_is_open) return power_of_ten(low).append(" or more");
+  return power_of_ten(low).append(" to ").append(power_of_ten(high));
 }
 
 data half_life_rows(const HalfLifePicture& picture) {
@@ -102,6 +104,17 @@ std::string half_life_words(const RecordedLayer& layer, const HalfLifePicture& p
   std::string text = "Half of the states halve a deviation within " + rounded_text(median, TextRounding::kUp) + " steps; the slowest within " + (std::isinf(longest) ? std::string("no provable number of") : rounded_text(longest, TextRounding::kUp)) + " steps, at the average rate of the sequence.";
   if (picture.unbounded > 0) text.append(" States without a finite bound, not drawn: ").append(std::to_string(picture.unbounded)).append(".");
   return text;
+}
+
+std::string share_words(double share) {
+  return share < 1 ? std::string("at most ").append(rounded_text(100 * share, TextRounding::kUp)).append(" %") : std::string("possibly all");
+}
+
+std::string survival_words(const SurvivalPicture& picture) {
+  std::string text = "After the sequence's ";
+  text.append(std::to_string(picture.steps)).append(" steps ").append(share_words(picture.curves.front().share_at_end));
+  text.append(" of a deviation at its start is left in the slowest state, and ");
+  return text.append(share_words(picture.curves[kMedianCurve].share_at_end)).append(" in half of the states.");
 }
 
 data survival_rows(const SurvivalPicture& picture) {
@@ -156,8 +169,7 @@ data layer_figures(const RecordedLayer& layer, const HalfLifePicture& half_lives
   item.set("has_survival", !survival.curves.empty());
   if (!survival.curves.empty()) {
     item.set("steps", std::to_string(survival.steps));
-    item.set("survival_words", "After the sequence's " + std::to_string(survival.steps) + " steps at most " + rounded_text(100 * survival.curves.front().share_at_end, TextRounding::kUp) +
-                                   " % of a deviation at its start is left in any state, and at most " + rounded_text(100 * survival.curves[3].share_at_end, TextRounding::kUp) + " % in half of the states.");
+    item.set("survival_words", survival_words(survival));
     item.set("survival_rows", survival_rows(survival));
   }
   return item;

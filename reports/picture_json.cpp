@@ -50,6 +50,7 @@ std::string half_lives_json(const HalfLifePicture& picture) {
   append_number(text, picture.first_edge);
   text += ",\"width\":";
   append_number(text, picture.bin_width);
+  text += std::string(",\"open\":[") + (picture.first_is_open ? "true," : "false,") + (picture.last_is_open ? "true]" : "false]");
   return text + ",\"unbounded\":" + std::to_string(picture.unbounded) + ",\"counts\":" + number_list(counts) + "}";
 }
 

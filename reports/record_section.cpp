@@ -131,8 +131,9 @@ data record_section(const CertificateRecord& record, std::size_t number) {
   section.set("sentences", sentence_list(record));
   section.set("has_requirements", !record.conditions.empty());
   section.set("requirements", requirement_list(record));
-  section.set("forgetting", forgetting_sentence(record));
+  if (const std::string forgetting = forgetting_sentence(record); !forgetting.empty()) section.set("forgetting", forgetting);
   section.set("layer_rows", layer_table(record));
+  section.set("layer_count", std::to_string(record.layers.size()));
   section.set("layers", layer_list(record, number));
   section.set("with_selector", record.layers.size() > kLayersShownTogether);
   const bool rates = std::any_of(record.layers.begin(), record.layers.end(), [](const RecordedLayer& layer) { return !layer.zeta_upper.empty() || !layer.trajectory_upper.empty(); });

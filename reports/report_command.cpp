@@ -21,6 +21,17 @@ int fail(int code, const std::string& message) {
   return code;
 }
 
+/// Whether writing `page` would replace a certificate or the arrays beside it.
+bool names_an_input(const std::filesystem::path& page, const std::vector<std::string>& files) {
+  std::error_code ignored;
+  for (const std::filesystem::path file : files) {
+    std::filesystem::path arrays = file;
+    arrays.replace_extension(".safetensors");
+    if (page == file || std::filesystem::equivalent(page, file, ignored) || std::filesystem::equivalent(page, arrays, ignored)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 int run_report_command(int argc, const char* const* argv) {
@@ -38,6 +49,7 @@ int run_report_command(int argc, const char* const* argv) {
   }
   try {
     const std::filesystem::path page = out.empty() ? std::filesystem::path(files.front()).replace_extension(".html") : std::filesystem::path(out);
+    if (names_an_input(page, files)) return fail(kUsage, "--out " + page.string() + " would replace one of the certificates or its arrays");
     write_report({files.begin(), files.end()}, page);
     std::cerr << "report written to " << page.string() << "\n";
     return kDone;

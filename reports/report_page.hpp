@@ -9,8 +9,8 @@
 namespace lyap {
 
 /// One self-contained HTML page (UTF-8, no network, no other file) on one or several certificates; with several it opens with a comparison.
-/// Every text of a record is escaped; every number is rounded so that it says no more than the record. Throws ContractViolation-free: any record that
-/// read_certificate returns can be rendered. Cost: about 1 MiB of text for 64 layers, 0.3 s.
+/// Every text of a record is escaped; every number is rounded so that it says no more than the record. Any record that read_certificate returns
+/// can be rendered. Cost: for 64 layers of 5,120 channels and 16 states 1.5 MB of text and 1.5 s, reading included.
 [[nodiscard]] std::string render_report(const std::vector<CertificateRecord>& records);
 
 /// Reads `certificates`, renders one page and writes it to `out` atomically. Throws BadInput (a certificate that is missing, malformed, or does not

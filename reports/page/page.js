@@ -16,13 +16,12 @@
     {borderColor: css("--c-long"), pointStyle: "triangle", pointRadius: 4, showLine: false, backgroundColor: "transparent"},
     {borderColor: css("--c-path"), borderDash: [2, 3], pointStyle: "crossRot", pointRadius: 0, borderWidth: 2},
   ][index];
-  const names = ["any one step, proved for every input", "any one step, slowest input found", "long run, proved for every input",
-                 "long run, slowest input found", "on the given sequence, proved"];
+  const names = ["one step, proved", "one step, slowest input found", "long run, proved", "long run, slowest input found", "given sequence, proved"];
 
   // The axis of log10 of rates: the rungs for exactly zero and for infinity lie one step outside the finite values.
-  function rateAxis(curveLists) {
+  function rateAxis(curves) {
     let low = Infinity, high = -Infinity, zero = false, infinite = false;
-    for (const curves of curveLists) for (const curve of curves) for (const value of curve.values) {
+    for (const curve of curves) for (const value of curve.values) {
       if (value === null) continue;
       if (value === data.zero) zero = true;
       else if (value === data.infinite) infinite = true;
@@ -70,7 +69,7 @@
   const rateTip = heading => ({callbacks: {title: items => heading(items[0]), label: item => item.dataset.label + ": " + decay(item.raw.raw)}});
 
   function overview(record) {
-    const view = data.records[record].overview, axis = rateAxis([view.curves]), options = legendLines(base());
+    const view = data.records[record].overview, axis = rateAxis(view.curves), options = legendLines(base());
     options.scales = {y: rateScale(axis), x: {type: "linear", offset: view.layers.length < 3, title: title("layer"), grid: {color: css("--grid")},
       min: view.layers[0] - .3, max: view.layers[view.layers.length - 1] + .3, afterBuildTicks: s => { const k = Math.ceil(view.layers.length / 16); s.ticks = view.layers.filter((_, i) => i % k === 0).map(value => ({value})); },
       ticks: {color: css("--quiet"), callback: v => String(v)}}};
@@ -81,13 +80,13 @@
   }
 
   function rates(record, layer) {
-    const all = data.records[record].layers, view = all[layer].rates, options = legendLines(base());
-    const axis = rateAxis(all.map(other => other.rates.curves)), count = view.curves[0].values.length;
-    options.scales = {y: rateScale(axis), x: {type: "linear", min: 0, max: Math.max(1, count - 1) * view.group, title: title("channels, slowest bound first"), grid: {display: false}, ticks: {color: css("--quiet"), maxTicksLimit: 6, precision: 0}}};
+    const view = data.records[record].layers[layer].rates, options = legendLines(base());
+    const axis = rateAxis(view.curves), count = view.curves[0].values.length;
+    options.scales = {y: rateScale(axis), x: {type: "linear", min: 0, max: Math.max(1, view.channels), title: title("channels, slowest bound first"), grid: {display: false}, ticks: {color: css("--quiet"), maxTicksLimit: 6, precision: 0}}};
     options.plugins.tooltip = rateTip(item => view.group > 1 ? "slowest of channels " + item.raw.x + "–" + Math.min(view.channels, item.raw.x + view.group) : "channel at place " + item.raw.x);
     const datasets = rateSets(view.curves, axis, i => i * view.group);
     for (const set of datasets) {
-      if (set.showLine === false) set.pointRadius = count > 64 ? 1.5 : 3;
+      if (set.showLine === false) { set.pointRadius = count > 64 ? 2 : 3; set.borderWidth = 1; }
       if (set.label === names[4]) Object.assign(set, {showLine: false, pointStyle: "crossRot", pointRadius: count > 64 ? 2 : 4, borderWidth: 1});
     }
     return {type: "line", data: {datasets}, options};
@@ -97,7 +96,7 @@
     const view = data.records[record].layers[layer].halfLives, options = base();
     const last = view.first + view.width * view.counts.length;
     options.scales = {
-      x: {type: "linear", min: view.first, max: last, title: title("half-life in steps, upper bound"), grid: {display: false}, afterBuildTicks: logTicks, ticks: {color: css("--quiet"), callback: v => power(v) + (v === last ? "+" : "")}},
+      x: {type: "linear", min: view.first, max: last, title: title("half-life in steps, upper bound"), grid: {display: false}, afterBuildTicks: logTicks, ticks: {color: css("--quiet"), callback: v => power(v) + (v === last && view.open[1] ? " or more" : v === view.first && view.open[0] ? " or less" : "")}},
       y: {beginAtZero: true, title: title("states or heads"), grid: {color: css("--grid")}, ticks: {color: css("--quiet"), precision: 0, maxTicksLimit: 6}}};
     options.plugins.legend.display = false;
     options.plugins.tooltip = {callbacks: {title: () => "", label: item => compact.format(10 ** (item.raw.x - view.width / 2)) + " to " + compact.format(10 ** (item.raw.x + view.width / 2)) + " steps: " + item.raw.y}};
@@ -143,8 +142,6 @@
     for (const entry of entries) if (entry.isIntersecting) { render(entry.target); watcher.unobserve(entry.target); }
   }, {rootMargin: "600px"}) : null;
   document.documentElement.classList.add("scripted");
-  canvases.forEach(canvas => watcher ? watcher.observe(canvas) : render(canvas));
-
   for (const bar of document.querySelectorAll(".selector")) {
     const choice = bar.querySelector("select"), layers = [...bar.parentElement.querySelectorAll(".layer")];
     const show = () => { layers.forEach(layer => layer.classList.toggle("chosen", choice.value === "all" || layer.dataset.place === choice.value)); };
@@ -156,6 +153,8 @@
     });
     show();
   }
+  const near = canvas => visible(canvas) && canvas.getBoundingClientRect().top < 2 * innerHeight;
+  canvases.forEach(canvas => watcher && !near(canvas) ? watcher.observe(canvas) : render(canvas));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   addEventListener("beforeprint", () => { renderVisible(); redraw(); });
   addEventListener("afterprint", redraw);

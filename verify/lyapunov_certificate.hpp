@@ -27,6 +27,9 @@ struct UniversalBounds {
   std::vector<double> zeta_lower, zeta_upper;                    ///< range over states and inputs of -alpha Delta, nats per step
   std::vector<double> exponent_upper;                            ///< lambda over states and all infinite inputs; <= zeta_upper
   std::vector<double> zeta_witness, exponent_witness;            ///< values rigorously reached (lower bounds of them); NaN without a search
+  std::vector<double> preactivation_witness;                     ///< p rigorously reached from above, one step; empty without a search per channel
+  /// Lower bound of softplus^-1 of the long-run mean step size (relaxation (e)), and what a periodic input reaches of it; empty where not run.
+  std::vector<double> sustained_preactivation_lower, sustained_preactivation_witness;
   std::vector<std::uint8_t> relaxation;                          ///< Relaxation that won zeta_upper
   std::vector<double> state_bound_upper;                         ///< H over states, for h_0 = 0
   std::vector<double> gain_initial_upper, gain_x_upper, gain_B_upper, gain_C_upper, gain_step_upper, gain_A_log_upper;
@@ -38,6 +41,10 @@ struct UniversalBounds {
   /// A block input (T, d_model) of exact float32 numbers that reaches the layer's largest zeta_witness at its last step; replayable by --activations.
   theory::Matrix witness_input;
   std::size_t witness_channel = 0;
+  /// One period (P, d_model) of a periodic input, exact float32 numbers, that reaches the layer's largest exponent_witness; empty without a search.
+  theory::Matrix sustained_witness_input;
+  std::size_t sustained_witness_channel = 0;
+  bool complete = true;  ///< false where the thorough tier was stopped before its last bound
 };
 
 /// Trajectory tier of one layer on T given inputs.

@@ -34,6 +34,7 @@ struct SequenceDescription {
   SequenceKind kind = SequenceKind::kTokens;
   std::string file;       ///< as the user named it
   std::string sha256;     ///< of that file
+  std::string tokenizer_sha256;  ///< of the tokenizer.json that read it; empty where none did
   std::size_t steps = 0;  ///< tokens, or the longest activations
 };
 

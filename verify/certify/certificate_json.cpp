@@ -37,13 +37,16 @@ Json model_json(const Certificate& certificate) {
               {"d_model", certificate.model.d_model},
               {"vocabulary", certificate.model.vocabulary},
               {"weight_types", certificate.model.weight_types},
+              {"remarks", certificate.model.remarks},
               {"hf_compat", certificate.hf_compat},
               {"files", files}};
 }
 
 Json sequence_json(const std::optional<SequenceDescription>& sequence) {
   if (!sequence) return nullptr;
-  return Json{{"kind", name_of(sequence->kind)}, {"file", sequence->file}, {"sha256", sequence->sha256}, {"steps", sequence->steps}};
+  Json json{{"kind", name_of(sequence->kind)}, {"file", sequence->file}, {"sha256", sequence->sha256}, {"steps", sequence->steps}};
+  json["tokenizer_sha256"] = sequence->tokenizer_sha256.empty() ? Json(nullptr) : Json(sequence->tokenizer_sha256);
+  return json;
 }
 
 Json claim_json(const Claim& claim) {

@@ -28,11 +28,13 @@ constexpr const char* kExamples =
 
 constexpr std::array<const char*, 6> kOtherBuilds{"--policy", "--method", "--trace", "--against", "--adapter", "--random-blocks"};
 
+constexpr long kMostThreads = 4096;
+
 /// What CLI11 fills in; strings where the meaning is ours to check.
 struct RawOptions {
   std::string model, tier, tokens, text, activations, layers, effort, out, report, fail_on;
   std::optional<double> minutes;
-  std::size_t threads = 0;
+  long threads = 0;
   bool save_outputs = false, hf_compat = false, json = false, no_progress = false, version = false;
 };
 
@@ -61,7 +63,7 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   app.add_option("--layers", raw.layers, "A-B or A: certify these layers only, counted from 0");
   app.add_option("--effort", raw.effort, "fast or thorough; default: by the model's size")->check(CLI::IsMember({"fast", "thorough"}));
   app.add_option("--minutes", raw.minutes, "Time for refinements beyond the fast effort, which always runs to its end");
-  app.add_option("--threads", raw.threads, "Worker threads; default: one per processor");
+  app.add_option("--threads", raw.threads, "Worker threads; default: one per processor")->check(CLI::Range(1L, kMostThreads));
   app.add_option("--out", raw.out, "NAME.json; the arrays go to NAME.safetensors beside it;\ndefault: the folder's name, in the current folder");
   app.add_option("--report", raw.report, "Also write a self-contained HTML page (lyap report)");
   app.add_flag("--save-outputs", raw.save_outputs, "Keep the enclosures of every output of the sequence (large)");
@@ -156,7 +158,7 @@ CertifyCommand checked_command(const RawOptions& raw) {
   if (!raw.layers.empty()) command.layers = parse_layers(raw.layers);
   if (!raw.effort.empty()) command.effort = raw.effort == "fast" ? Effort::kFast : Effort::kThorough;
   command.minutes = raw.minutes;
-  command.threads = raw.threads;
+  command.threads = static_cast<std::size_t>(raw.threads);
   take_outputs(raw, command);
   command.save_outputs = raw.save_outputs;
   command.hf_compat = raw.hf_compat;

@@ -71,14 +71,16 @@ FailOnCondition parse_condition(const std::string& text) {
     throw FailOnError("'" + name + "' in '" + text + "' is none of exponent, zeta, state_bound, state_deviation, output_deviation, uninformative");
   }
 
-  std::string number;
+  std::optional<std::string> number_text;
   for (const auto& [sign, comparison] : kComparisons) {
     if (text.compare(at, std::string(sign).size(), sign) == 0) {
       condition.comparison = comparison;
-      number = text.substr(at + std::string(sign).size());
+      number_text = text.substr(at + std::string(sign).size());
       break;
     }
   }
+  if (!number_text) throw FailOnError("the comparison in '" + text + "' is none of >= > <= < == !=");
+  const std::string& number = *number_text;
   const bool sign_twice = number.size() > 1 && (number[0] == '-' || number[0] == '+') && (number[1] == '-' || number[1] == '+');
   const auto upper = sign_twice ? std::nullopt : number_rounded_up(number);
   const auto negated_lower = upper ? number_rounded_up(negated(number)) : std::nullopt;

@@ -32,6 +32,7 @@ std::optional<std::filesystem::path> report_program(const CertifyCommand& comman
 }
 
 void print_summary(const CertifyCommand& command, const Certificate& certificate, std::ostream& stream, bool colours) {
+  for (const std::string& remark : certificate.model.remarks) stream << "Note: " << remark << '\n';
   stream << summary_table(certificate) << '\n' << theorem_sentences(certificate) << '\n' << result_lines(certificate, colours);
   stream << "Wrote " << command.out.string() << " and " << command.arrays_file().string() << std::endl;
 }

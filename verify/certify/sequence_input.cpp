@@ -15,7 +15,10 @@ std::optional<SequenceInput> read_sequence(const CertifyCommand& command, const 
   input.description.file = command.sequence_file.string();
   switch (*command.sequence_kind) {
     case SequenceKind::kTokens: input.tokens = read_token_ids(command.sequence_file, description.vocabulary); break;
-    case SequenceKind::kText: input.tokens = tokenize_text(command.sequence_file, model.folder(), description.vocabulary); break;
+    case SequenceKind::kText:
+      input.tokens = tokenize_text(command.sequence_file, model.folder(), description.vocabulary);
+      input.description.tokenizer_sha256 = sha256_of_file(model.folder() / "tokenizer.json");
+      break;
     case SequenceKind::kActivations:
       input.activations = read_activations(command.sequence_file, description.layers, description.d_model);
       break;

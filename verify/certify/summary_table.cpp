@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <sstream>
 
 #include "numerics/rounding.hpp"
 #include "verify/certify/bound_text.hpp"
@@ -105,8 +106,8 @@ std::string universal_sentence(const Certificate& certificate) {
   const double exponent = worst->universal->exponent.upper;
   std::string text = "Theorem 1 (states), every input: no distance between two states grows";
   if (exponent == 0.0) return text + "; strict decay is not established (the bound is zero in layer " + std::to_string(worst->index) + ").\n";
-  text += ", and each shrinks at " + short_upper_decimal(exponent) + " nats per step or faster in the long run";
-  text += ", " + short_upper_decimal(worst_step->universal->zeta.upper) + " at any one step";
+  text += ", and every one shrinks: the exponent is at most " + short_upper_decimal(exponent) + ", the rate of any one step at most " +
+          short_upper_decimal(worst_step->universal->zeta.upper) + " nats per step";
   text += " (slowest: layer " + std::to_string(worst->index) + ").";
   if (worst->step_limits.lower > 0.0) text += " The clamp of the step size sees to it.";
   if (exponent > kUselessRate) text += " A true rate, but too small to act on: no useful uniform forgetting.";
@@ -150,6 +151,20 @@ std::string coloured(Verdict verdict, bool colours) {
   return std::string(code) + name_of(verdict) + "\033[0m";
 }
 
+/// Lines of at most kTableColumns columns, broken between words; later lines are indented.
+std::string wrapped(const std::string& line) {
+  std::string text, row;
+  std::istringstream words(line);
+  for (std::string word; words >> word;) {
+    if (!row.empty() && row.size() + 1 + word.size() > kTableColumns) {
+      text += row + "\n";
+      row = "   ";
+    }
+    row += (row.empty() ? "" : " ") + word;
+  }
+  return text + row + "\n";
+}
+
 }  // namespace
 
 std::string summary_table(const Certificate& certificate) {
@@ -166,7 +181,11 @@ std::string theorem_sentences(const Certificate& certificate) {
   std::string text = universal.empty() ? "Theorem 1 (states), every input: no distance between two states grows.\n" : universal;
   text += trajectory_sentence(certificate);
   text += output_sentence(certificate);
-  return text + "Theorems 3 and 4 (mixed precision, fine-tuning): not part of this certificate.\n";
+  text += "Theorems 3 and 4 (mixed precision, fine-tuning): not part of this certificate.\n";
+  std::istringstream lines(text);
+  std::string result;
+  for (std::string line; std::getline(lines, line);) result += wrapped(line);
+  return result;
 }
 
 std::string result_lines(const Certificate& certificate, bool colours) {
@@ -180,7 +199,7 @@ std::string result_lines(const Certificate& certificate, bool colours) {
   text += "Result: " + coloured(overall_verdict(certificate), colours) + "; " + std::to_string(proven) + " of " + counted(certificate.claims.size(), "claim") +
           " established.\n";
   const std::vector<std::string> open = undecided_sentences(certificate);
-  for (std::size_t i = 0; i < std::min(open.size(), kNamedUndecided); ++i) text += "  Not established: " + open[i] + "\n";
+  for (std::size_t i = 0; i < std::min(open.size(), kNamedUndecided); ++i) text += wrapped("Not established: " + open[i]);
   if (open.size() > kNamedUndecided) text += "  ... and " + std::to_string(open.size() - kNamedUndecided) + " more, each named in the certificate.\n";
   return text;
 }

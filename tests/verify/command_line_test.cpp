@@ -1,0 +1,96 @@
+#include "verify/certify/command_line.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "verify/certify/exit_code.hpp"
+
+namespace lyap {
+namespace {
+
+using ::testing::HasSubstr;
+
+CertifyCommand command(const std::vector<std::string>& arguments) { return std::get<CertifyCommand>(parse_certify_command(arguments)); }
+
+std::string refusal(const std::vector<std::string>& arguments) {
+  try {
+    (void)parse_certify_command(arguments);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(CommandLine, DefaultsAreTheUniversalTierAndTheFoldersName) {
+  const CertifyCommand c = command({"some/where/mamba-130m/"});
+  EXPECT_EQ(c.tier, Tier::kUniversal);
+  EXPECT_EQ(c.out, "mamba-130m.json");
+  EXPECT_EQ(c.arrays_file(), "mamba-130m.safetensors");
+  EXPECT_FALSE(c.effort.has_value());
+  EXPECT_EQ(c.text, "lyap certify some/where/mamba-130m/");
+}
+
+TEST(CommandLine, ASequenceAsksForBothTiers) {
+  EXPECT_EQ(command({"m", "--tokens", "t"}).tier, Tier::kBoth);
+  EXPECT_EQ(command({"m", "--text", "t"}).sequence_kind, SequenceKind::kText);
+  EXPECT_EQ(command({"m", "--activations", "t", "--tier", "trajectory"}).tier, Tier::kTrajectory);
+}
+
+TEST(CommandLine, LayersAreARangeOrOneNumber) {
+  EXPECT_EQ(command({"m", "--layers", "2-5"}).layers->last, 5u);
+  EXPECT_EQ(command({"m", "--layers", "3"}).layers->first, 3u);
+  for (const char* text : {"5-2", "-1", "a", "1-", "1-2-3", "1 - 2", "18446744073709551616"}) EXPECT_NE(refusal({"m", "--layers", text}), "accepted") << text;
+}
+
+TEST(CommandLine, ArgumentsAreQuotedInTheRecordedCommand) { EXPECT_EQ(command({"my model", "--out", "it's.json"}).text, "lyap certify 'my model' --out 'it'\\''s.json'"); }
+
+TEST(CommandLine, ContradictionsAreUsageErrors) {
+  EXPECT_THAT(refusal({}), HasSubstr("MODEL is missing"));
+  EXPECT_THAT(refusal({"m", "--tier", "trajectory"}), HasSubstr("needs a sequence"));
+  EXPECT_THAT(refusal({"m", "--tier", "both"}), HasSubstr("needs a sequence"));
+  EXPECT_NE(refusal({"m", "--tier", "universal", "--tokens", "t"}), "accepted");
+  EXPECT_NE(refusal({"m", "--tokens", "t", "--text", "u"}), "accepted");
+  EXPECT_NE(refusal({"m", "--activations", "t", "--text", "u"}), "accepted");
+  EXPECT_NE(refusal({"m", "--tier", "local"}), "accepted");
+  EXPECT_NE(refusal({"m", "--effort", "heroic"}), "accepted");
+  EXPECT_NE(refusal({"m", "--save-outputs"}), "accepted");
+  EXPECT_NE(refusal({"m", "--out", "x.txt"}), "accepted");
+  EXPECT_NE(refusal({"m", "--report", "x.pdf"}), "accepted");
+  EXPECT_NE(refusal({"m", "--minutes", "0"}), "accepted");
+  EXPECT_NE(refusal({"m", "--minutes", "nan"}), "accepted");
+  EXPECT_NE(refusal({"m", "--threads", "-1"}), "accepted");
+  EXPECT_NE(refusal({"m", "n"}), "accepted");
+  EXPECT_NE(refusal({"m", "--frobnicate"}), "accepted");
+}
+
+TEST(CommandLine, FlagsOfOtherBuildsAreNamedAndNotListedInTheHelp) {
+  const std::string help = std::get<RequestedText>(parse_certify_command({"--help"})).text;
+  for (const char* flag : {"--policy", "--method", "--trace", "--against", "--adapter", "--random-blocks"}) {
+    EXPECT_THAT(refusal({"m", flag, "x"}), HasSubstr(std::string(flag) + " is not in this build")) << flag;
+    EXPECT_THAT(refusal({"m", std::string(flag) + "=x"}), HasSubstr("is not in this build")) << flag;
+    EXPECT_THAT(help, ::testing::Not(HasSubstr(flag)));
+  }
+  for (const char* flag : {"--tier", "--tokens", "--text", "--activations", "--layers", "--effort", "--minutes", "--threads", "--out", "--report", "--save-outputs",
+                           "--hf-compat", "--fail-on", "--json", "--no-progress", "Examples:"}) {
+    EXPECT_THAT(help, HasSubstr(flag));
+  }
+}
+
+TEST(CommandLine, FailOnNamesWithoutAClaimInThisRunAreUsageErrors) {
+  EXPECT_EQ(command({"m", "--fail-on", "exponent>=-1e-9,state_bound>1"}).fail_on.size(), 2u);
+  EXPECT_THAT(refusal({"m", "--fail-on", "state_deviation>1"}), HasSubstr("policy"));
+  EXPECT_THAT(refusal({"m", "--fail-on", "output_deviation>1"}), HasSubstr("policy"));
+  EXPECT_THAT(refusal({"m", "--fail-on", "uninformative>0"}), HasSubstr("policy"));
+  EXPECT_THAT(refusal({"m", "--tier", "trajectory", "--tokens", "t", "--fail-on", "zeta>0"}), HasSubstr("universal tier"));
+  EXPECT_THAT(refusal({"m", "--fail-on", "nonsense"}), HasSubstr("nonsense"));
+}
+
+TEST(ModelName, IsTheFoldersOwnName) {
+  EXPECT_EQ(model_name("/a/b/model-x"), "model-x");
+  EXPECT_EQ(model_name("/a/b/model-x/"), "model-x");
+  EXPECT_EQ(model_name("."), std::filesystem::current_path().filename().string());
+  EXPECT_EQ(model_name("/"), "model");
+}
+
+}  // namespace
+}  // namespace lyap

@@ -55,8 +55,9 @@ class Definition : public testing::Test {
 
   void TearDown() override { std::filesystem::remove(path_); }
 
-  std::filesystem::path path_ = std::filesystem::path(testing::TempDir()) /
-                                (std::string("lyap_") + testing::UnitTest::GetInstance()->current_test_info()->name() + ".json");
+  std::filesystem::path path_ =
+      std::filesystem::path(testing::TempDir()) /
+      (std::string("lyap_") + testing::UnitTest::GetInstance()->current_test_info()->name() + ".json");
 };
 
 TEST_F(Definition, TheSmallestOneIsReadWithItsDefaults) {
@@ -81,17 +82,25 @@ TEST_F(Definition, EachUnsupportedPartIsRefusedByName) {
   EXPECT_THAT(complaint([](json& d) { d["model"]["type"] = "Unigram"; }), HasSubstr("'Unigram'"));
   EXPECT_THAT(complaint([](json& d) { d["model"]["byte_fallback"] = true; }), HasSubstr("byte_fallback"));
   EXPECT_THAT(complaint([](json& d) { d["model"]["dropout"] = 0.1; }), HasSubstr("dropout"));
-  EXPECT_THAT(complaint([](json& d) { d["model"]["continuing_subword_prefix"] = "##"; }), HasSubstr("continuing_subword_prefix"));
+  EXPECT_THAT(complaint([](json& d) { d["model"]["continuing_subword_prefix"] = "##"; }),
+              HasSubstr("continuing_subword_prefix"));
   EXPECT_THAT(complaint([](json& d) { d["model"]["end_of_word_suffix"] = "</w>"; }), HasSubstr("end_of_word_suffix"));
   EXPECT_THAT(complaint([](json& d) { d["normalizer"] = {{"type", "Lowercase"}}; }), HasSubstr("'Lowercase'"));
-  EXPECT_THAT(complaint([](json& d) { d["normalizer"] = {{"type", "Sequence"}, {"normalizers", {{{"type", "NFKC"}}}}}; }), HasSubstr("'NFKC'"));
+  EXPECT_THAT(complaint([](json& d) {
+                d["normalizer"] = {{"type", "Sequence"}, {"normalizers", {{{"type", "NFKC"}}}}};
+              }),
+              HasSubstr("'NFKC'"));
   EXPECT_THAT(complaint([](json& d) { d["pre_tokenizer"]["type"] = "Metaspace"; }), HasSubstr("'Metaspace'"));
   EXPECT_THAT(complaint([](json& d) { d["pre_tokenizer"] = nullptr; }), HasSubstr("pre_tokenizer"));
+  EXPECT_THAT(
+      complaint([](json& d) {
+        d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Digits"}}, d["pre_tokenizer"]}}};
+      }),
+      HasSubstr("'Digits'"));
   EXPECT_THAT(complaint([](json& d) {
-                d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Digits"}}, d["pre_tokenizer"]}}};
+                d["post_processor"] = {{"type", "TemplateProcessing"}};
               }),
-              HasSubstr("'Digits'"));
-  EXPECT_THAT(complaint([](json& d) { d["post_processor"] = {{"type", "TemplateProcessing"}}; }), HasSubstr("'TemplateProcessing'"));
+              HasSubstr("'TemplateProcessing'"));
   for (const char* name : {"single_word", "lstrip", "rstrip"}) {
     EXPECT_THAT(complaint([name](json& d) { d["added_tokens"][0][name] = true; }), HasSubstr(name));
   }
@@ -108,7 +117,8 @@ TEST_F(Definition, AMalformedOneIsRefused) {
   EXPECT_THAT(complaint([](json& d) { d["model"]["vocab"]["a"] = 1.5; }), HasSubstr("model.vocab['a']"));
   EXPECT_THAT(complaint([](json& d) { d["model"]["vocab"]["a"] = 2; }), HasSubstr("id 2"));
   for (const json& merge : {json("ab"), json("a b c"), json(" b"), json("a "), json(3), json({"a"}), json({"a", 3})}) {
-    EXPECT_THAT(complaint([&merge](json& d) { d["model"]["merges"][0] = merge; }), HasSubstr("model.merges[0]")) << merge;
+    EXPECT_THAT(complaint([&merge](json& d) { d["model"]["merges"][0] = merge; }), HasSubstr("model.merges[0]"))
+        << merge;
   }
   EXPECT_THAT(complaint([](json& d) { d["pre_tokenizer"].erase("add_prefix_space"); }), HasSubstr("add_prefix_space"));
   EXPECT_THAT(complaint([](json& d) { d["added_tokens"][0].erase("normalized"); }), HasSubstr("normalized"));
@@ -122,7 +132,9 @@ TEST_F(Definition, AMalformedOneIsRefused) {
   EXPECT_EQ(complaint([](json&) {}), "");
 }
 
-TEST_F(Definition, AMissingFileIsNamed) { EXPECT_THROW((void)read_tokenizer_definition("/nonexistent/tokenizer.json"), BadInput); }
+TEST_F(Definition, AMissingFileIsNamed) {
+  EXPECT_THROW((void)read_tokenizer_definition("/nonexistent/tokenizer.json"), BadInput);
+}
 
 }  // namespace
 }  // namespace lyap

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <rapidcheck/gtest.h>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +11,6 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <rapidcheck/gtest.h>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,11 +35,14 @@ void expect_the_packages_ids(const std::string& definition, const std::string& n
   ASSERT_GT(cases.size(), 200U);
   for (const auto& expected : cases) {
     const auto text = expected.at("text").get<std::string>();
-    EXPECT_EQ(tokenizer.encode(text), expected.at("ids").get<std::vector<std::int64_t>>()) << nlohmann::json(text).dump(-1, ' ', true);
+    EXPECT_EQ(tokenizer.encode(text), expected.at("ids").get<std::vector<std::int64_t>>())
+        << nlohmann::json(text).dump(-1, ' ', true);
   }
 }
 
-TEST(ByteLevelBpe, GivesTheIdsOfTheTokenizersPackageForTheExampleCheckpoints) { expect_the_packages_ids(kExample, "mamba-tiny"); }
+TEST(ByteLevelBpe, GivesTheIdsOfTheTokenizersPackageForTheExampleCheckpoints) {
+  expect_the_packages_ids(kExample, "mamba-tiny");
+}
 
 TEST(ByteLevelBpe, GivesTheIdsOfTheTokenizersPackageWithRunsOfSpacesAsAddedTokens) {
   expect_the_packages_ids(kData + "neox-like/tokenizer.json", "neox-like");
@@ -59,7 +62,8 @@ TEST(ByteLevelBpe, TheExpectedIdsTellTheTokenizersApart) {
   const auto cases = read_json(kData + "neox-like/expected_ids.json");
   std::size_t different = 0;
   for (const auto& expected : cases) {
-    different += other.encode(expected.at("text").get<std::string>()) != expected.at("ids").get<std::vector<std::int64_t>>();
+    different +=
+        other.encode(expected.at("text").get<std::string>()) != expected.at("ids").get<std::vector<std::int64_t>>();
   }
   EXPECT_GT(4 * different, cases.size());
 }
@@ -70,7 +74,8 @@ TEST(ByteLevelBpe, WordsAreThoseOfTheTokenizersPackage) {
       const auto text = expected.at("text").get<std::string>();
       std::vector<std::size_t> lengths;
       for (const std::string_view word : split_into_words(text)) lengths.push_back(word.size());
-      EXPECT_EQ(lengths, expected.at("words").get<std::vector<std::size_t>>()) << nlohmann::json(text).dump(-1, ' ', true);
+      EXPECT_EQ(lengths, expected.at("words").get<std::vector<std::size_t>>())
+          << nlohmann::json(text).dump(-1, ' ', true);
     }
   }
 }
@@ -86,7 +91,8 @@ TEST(ByteLevelBpe, BothExamplesHaveTheSameTokenizer) {
 }
 
 /// The definition of merging, word for word: join the leftmost pair of lowest rank until there is none.
-std::vector<std::string> merged_plainly(std::vector<std::string> parts, const std::map<std::pair<std::string, std::string>, std::size_t>& ranks) {
+std::vector<std::string> merged_plainly(std::vector<std::string> parts,
+                                        const std::map<std::pair<std::string, std::string>, std::size_t>& ranks) {
   while (true) {
     std::size_t best_rank = std::numeric_limits<std::size_t>::max();
     std::size_t best = 0;

@@ -3,7 +3,8 @@
 
 namespace {
 
-// Random cases per property: 1,000 times LYAP_TEST_SCALE, unless RC_PARAMS says otherwise. Runs before RapidCheck reads its configuration.
+// Random cases per property: 1,000 times LYAP_TEST_SCALE, unless RC_PARAMS says otherwise. Runs before RapidCheck reads
+// its configuration.
 const bool kCasesAreSet = [] {
   const char* scale = std::getenv("LYAP_TEST_SCALE");
   const double cases = 1000.0 * (scale == nullptr ? 1.0 : std::atof(scale));

@@ -55,11 +55,14 @@ class TokenSequence : public testing::Test {
     return folder_ / name;
   }
 
-  std::filesystem::path safetensors(const std::vector<TensorToWrite>& tensors, const std::string& name = "in.safetensors") {
+  std::filesystem::path safetensors(const std::vector<TensorToWrite>& tensors,
+                                    const std::string& name = "in.safetensors") {
     nlohmann::json header = nlohmann::json::object();
     std::string data;
     for (const TensorToWrite& tensor : tensors) {
-      header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {data.size(), data.size() + tensor.data.size()}}};
+      header[tensor.name] = {{"dtype", tensor.dtype},
+                             {"shape", tensor.shape},
+                             {"data_offsets", {data.size(), data.size() + tensor.data.size()}}};
       data += tensor.data;
     }
     const std::string text = header.dump();
@@ -95,9 +98,13 @@ TEST_F(TokenSequence, IdsAreReadFromTextJsonAndSafetensors) {
   EXPECT_THAT(read_token_ids(file("a.txt", "1 2\t3\r\n99\n"), 100), ElementsAre(1, 2, 3, 99));
   EXPECT_THAT(read_token_ids(file("b", "7"), 100), ElementsAre(7));
   EXPECT_THAT(read_token_ids(file("c.json", " [1, 2,\n 99]\n"), 100), ElementsAre(1, 2, 99));
-  EXPECT_THAT(read_token_ids(safetensors({{"input_ids", "I64", {3}, bytes_of<std::int64_t>({4, 5, 6})}}), 100), ElementsAre(4, 5, 6));
-  EXPECT_THAT(read_token_ids(safetensors({{"input_ids", "I32", {2, 2}, bytes_of<std::int32_t>({4, 5, 6, 7})}}), 100), ElementsAre(4, 5));
-  EXPECT_THAT(read_token_ids(safetensors({{"input_ids", "I64", {1}, bytes_of<std::int64_t>({4})}}, "no_extension"), 100), ElementsAre(4));
+  EXPECT_THAT(read_token_ids(safetensors({{"input_ids", "I64", {3}, bytes_of<std::int64_t>({4, 5, 6})}}), 100),
+              ElementsAre(4, 5, 6));
+  EXPECT_THAT(read_token_ids(safetensors({{"input_ids", "I32", {2, 2}, bytes_of<std::int32_t>({4, 5, 6, 7})}}), 100),
+              ElementsAre(4, 5));
+  EXPECT_THAT(
+      read_token_ids(safetensors({{"input_ids", "I64", {1}, bytes_of<std::int64_t>({4})}}, "no_extension"), 100),
+      ElementsAre(4));
 }
 
 TEST_F(TokenSequence, TheOraclesIdsAreRead) {
@@ -105,9 +112,11 @@ TEST_F(TokenSequence, TheOraclesIdsAreRead) {
 }
 
 TEST_F(TokenSequence, AnIdOutsideTheVocabularyIsNamedWithItsPosition) {
-  EXPECT_THAT(ids_complaint(file("a", "1 2 100")), AllOf(HasSubstr("token id 100 at position 2"), HasSubstr("vocabulary of 100")));
+  EXPECT_THAT(ids_complaint(file("a", "1 2 100")),
+              AllOf(HasSubstr("token id 100 at position 2"), HasSubstr("vocabulary of 100")));
   EXPECT_THAT(ids_complaint(file("a", "-1")), HasSubstr("token id -1 at position 0"));
-  EXPECT_THAT(ids_complaint(file("a", "[0, 9223372036854775807]")), HasSubstr("token id 9223372036854775807 at position 1"));
+  EXPECT_THAT(ids_complaint(file("a", "[0, 9223372036854775807]")),
+              HasSubstr("token id 9223372036854775807 at position 1"));
   EXPECT_EQ(ids_complaint(file("a", "0 99")), "");
 }
 
@@ -116,10 +125,12 @@ TEST_F(TokenSequence, WhatIsNoListOfIdsIsRefused) {
   EXPECT_THAT(ids_complaint(file("a", " \n")), HasSubstr("no token"));
   EXPECT_THAT(ids_complaint(file("a", "[]")), HasSubstr("no token"));
   EXPECT_THAT(ids_complaint(file("a", "1 2 three")), AllOf(HasSubstr("position 2"), HasSubstr("byte 4")));
-  for (const char* word : {"1,2", "1.0", "0x1", "+1", "99999999999999999999", "{\"input_ids\": [1]}", "In the beginning"}) {
+  for (const char* word :
+       {"1,2", "1.0", "0x1", "+1", "99999999999999999999", "{\"input_ids\": [1]}", "In the beginning"}) {
     EXPECT_THAT(ids_complaint(file("a", word)), HasSubstr("position 0")) << word;
   }
-  for (const char* list : {"[1.0]", "[\"1\"]", "[null]", "[true]", "[[1, 2]]", "[18446744073709551615]", "[99999999999999999999]"}) {
+  for (const char* list :
+       {"[1.0]", "[\"1\"]", "[null]", "[true]", "[[1, 2]]", "[18446744073709551615]", "[99999999999999999999]"}) {
     EXPECT_THAT(ids_complaint(file("a", list)), HasSubstr("position 0")) << list;
   }
   EXPECT_NE(ids_complaint(file("a", "[1, 2")), "");
@@ -131,11 +142,14 @@ TEST_F(TokenSequence, WhatIsNoListOfIdsIsRefused) {
 TEST_F(TokenSequence, ASafetensorsFileWithoutUsableIdsIsRefused) {
   EXPECT_THAT(ids_complaint(safetensors({{"ids", "I64", {1}, bytes_of<std::int64_t>({4})}})), HasSubstr("input_ids"));
   EXPECT_THAT(ids_complaint(safetensors({{"input_ids", "F32", {1}, bytes_of<float>({4})}})), HasSubstr("F32"));
-  EXPECT_THAT(ids_complaint(safetensors({{"input_ids", "I64", {}, bytes_of<std::int64_t>({4})}})), HasSubstr("shape ()"));
-  EXPECT_THAT(ids_complaint(safetensors({{"input_ids", "I64", {1, 1, 1}, bytes_of<std::int64_t>({4})}})), HasSubstr("shape (1, 1, 1)"));
+  EXPECT_THAT(ids_complaint(safetensors({{"input_ids", "I64", {}, bytes_of<std::int64_t>({4})}})),
+              HasSubstr("shape ()"));
+  EXPECT_THAT(ids_complaint(safetensors({{"input_ids", "I64", {1, 1, 1}, bytes_of<std::int64_t>({4})}})),
+              HasSubstr("shape (1, 1, 1)"));
   EXPECT_THAT(ids_complaint(safetensors({{"input_ids", "I64", {0}, ""}})), HasSubstr("no token"));
   EXPECT_THAT(ids_complaint(safetensors({{"input_ids", "I64", {0, 5}, ""}})), HasSubstr("no token"));
-  EXPECT_THAT(ids_complaint(safetensors({{"input_ids", "I64", {1}, bytes_of<std::int64_t>({100})}})), HasSubstr("position 0"));
+  EXPECT_THAT(ids_complaint(safetensors({{"input_ids", "I64", {1}, bytes_of<std::int64_t>({100})}})),
+              HasSubstr("position 0"));
 }
 
 TEST_F(TokenSequence, TheSampleIsTokenisedWithTheModelsTokenizer) {
@@ -146,7 +160,8 @@ TEST_F(TokenSequence, TheSampleIsTokenisedWithTheModelsTokenizer) {
 TEST_F(TokenSequence, TextThatCannotBeTokenisedIsRefused) {
   EXPECT_THAT(text_complaint("In the \xFF"), AllOf(HasSubstr("t.txt"), HasSubstr("not UTF-8"), HasSubstr("offset 7")));
   EXPECT_THAT(text_complaint(""), HasSubstr("no token"));
-  EXPECT_THAT(complaint([&] { (void)tokenize_text(folder_ / "missing.txt", kExamples / "mamba-tiny", 2048); }), HasSubstr("missing.txt"));
+  EXPECT_THAT(complaint([&] { (void)tokenize_text(folder_ / "missing.txt", kExamples / "mamba-tiny", 2048); }),
+              HasSubstr("missing.txt"));
   EXPECT_THAT(complaint([&] { (void)tokenize_text(file("t.txt", "a"), folder_, 2048); }), HasSubstr("tokenizer.json"));
   EXPECT_THAT(complaint([&] { (void)tokenize_text(file("t.txt", "the God"), kExamples / "mamba-tiny", 100); }),
               AllOf(HasSubstr("tokenizer.json"), HasSubstr("vocabulary of 100")));
@@ -155,20 +170,23 @@ TEST_F(TokenSequence, TextThatCannotBeTokenisedIsRefused) {
 TEST_F(TokenSequence, ActivationsAreReadExactlyAsStored) {
   const float tenth = 0.1F;
   const double third = 1.0 / 3.0;
-  const auto inputs = read_activations(safetensors({{"layer.0.input", "F32", {2, 2}, bytes_of<float>({tenth, -0.0F, 1e-45F, 3e38F})},
-                                                    {"layer.2.input", "F64", {2, 2}, bytes_of<double>({third, 5e-324, -1e308, 0})},
-                                                    {"input_ids", "I64", {2}, bytes_of<std::int64_t>({1, 2})}}),
-                                       3, 2);
+  const auto inputs =
+      read_activations(safetensors({{"layer.0.input", "F32", {2, 2}, bytes_of<float>({tenth, -0.0F, 1e-45F, 3e38F})},
+                                    {"layer.2.input", "F64", {2, 2}, bytes_of<double>({third, 5e-324, -1e308, 0})},
+                                    {"input_ids", "I64", {2}, bytes_of<std::int64_t>({1, 2})}}),
+                       3, 2);
   ASSERT_EQ(inputs.size(), 2U);
   EXPECT_EQ(inputs.at(0).rows, 2U);
   EXPECT_EQ(inputs.at(0).columns, 2U);
-  EXPECT_THAT(inputs.at(0).entries, ElementsAre(static_cast<double>(tenth), 0.0, static_cast<double>(1e-45F), static_cast<double>(3e38F)));
+  EXPECT_THAT(inputs.at(0).entries,
+              ElementsAre(static_cast<double>(tenth), 0.0, static_cast<double>(1e-45F), static_cast<double>(3e38F)));
   EXPECT_THAT(inputs.at(2).entries, ElementsAre(third, 5e-324, -1e308, 0.0));
 }
 
 TEST_F(TokenSequence, WhatTransformersRecordsAtTheFirstLayerIsTheEmbeddingOfTheSamplesTokens) {
   for (const char* name : {"mamba-tiny", "mamba2-tiny"}) {
-    const std::filesystem::path recorded = std::filesystem::path(LYAP_SOURCE_DIR "/tests/data/activations") / (std::string(name) + ".safetensors");
+    const std::filesystem::path recorded =
+        std::filesystem::path(LYAP_SOURCE_DIR "/tests/data/activations") / (std::string(name) + ".safetensors");
     const auto inputs = read_activations(recorded, 6, 192);
     ASSERT_EQ(inputs.size(), 6U);
     auto ids = tokenize_text(kExamples / "sample.txt", kExamples / name, 2048);
@@ -192,12 +210,16 @@ TEST_F(TokenSequence, ActivationsThatDoNotFitTheModelAreRefused) {
   EXPECT_THAT(activations_complaint({{"layer.00.input", "F32", {2, 2}, four}}), HasSubstr("names no layer"));
   EXPECT_THAT(activations_complaint({{"layer.-1.input", "F32", {2, 2}, four}}), HasSubstr("names no layer"));
   EXPECT_THAT(activations_complaint({{"layer..input", "F32", {2, 2}, four}}), HasSubstr("names no layer"));
-  EXPECT_THAT(activations_complaint({{"layer.3.input", "F32", {2, 2}, four}}), AllOf(HasSubstr("layer.3.input"), HasSubstr("has 3")));
-  EXPECT_THAT(activations_complaint({{"layer.0.input", "F32", {1, 4}, four}}), AllOf(HasSubstr("(1, 4)"), HasSubstr("(T, 2)")));
+  EXPECT_THAT(activations_complaint({{"layer.3.input", "F32", {2, 2}, four}}),
+              AllOf(HasSubstr("layer.3.input"), HasSubstr("has 3")));
+  EXPECT_THAT(activations_complaint({{"layer.0.input", "F32", {1, 4}, four}}),
+              AllOf(HasSubstr("(1, 4)"), HasSubstr("(T, 2)")));
   EXPECT_THAT(activations_complaint({{"layer.0.input", "F32", {1, 2, 2}, four}}), HasSubstr("(1, 2, 2)"));
   EXPECT_THAT(activations_complaint({{"layer.0.input", "F32", {0, 2}, ""}}), HasSubstr("no time step"));
-  EXPECT_THAT(activations_complaint({{"layer.0.input", "I32", {2, 2}, bytes_of<std::int32_t>({1, 2, 3, 4})}}), HasSubstr("I32"));
-  EXPECT_THAT(activations_complaint({{"layer.0.input", "F32", {2, 2}, four}, {"layer.1.input", "F32", {1, 2}, bytes_of<float>({1, 2})}}),
+  EXPECT_THAT(activations_complaint({{"layer.0.input", "I32", {2, 2}, bytes_of<std::int32_t>({1, 2, 3, 4})}}),
+              HasSubstr("I32"));
+  EXPECT_THAT(activations_complaint(
+                  {{"layer.0.input", "F32", {2, 2}, four}, {"layer.1.input", "F32", {1, 2}, bytes_of<float>({1, 2})}}),
               HasSubstr("different numbers of time steps"));
   for (const float wrong : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     EXPECT_THAT(activations_complaint({{"layer.1.input", "F32", {2, 2}, bytes_of<float>({1, 2, 3, wrong})}}),

@@ -1,5 +1,6 @@
-// lyap-tokenize-probe TOKENIZER.json|--words: reads texts from standard input, each as its length in bytes on a line of its own followed
-// by the bytes, and prints for each one line: its token ids, or the lengths of its words. For tests/oracles/compare_tokenizers.py; not installed.
+// lyap-tokenize-probe TOKENIZER.json|--words: reads texts from standard input, each as its length in bytes on a line of
+// its own followed by the bytes, and prints for each one line: its token ids, or the lengths of its words. For
+// tests/oracles/compare_tokenizers.py; not installed.
 
 #include <cstdint>
 #include <functional>
@@ -17,7 +18,8 @@ using Answer = std::function<std::vector<std::int64_t>(const std::string&)>;
 
 std::vector<std::int64_t> word_lengths(const std::string& text) {
   std::vector<std::int64_t> lengths;
-  for (const std::string_view word : lyap::split_into_words(text)) lengths.push_back(static_cast<std::int64_t>(word.size()));
+  for (const std::string_view word : lyap::split_into_words(text))
+    lengths.push_back(static_cast<std::int64_t>(word.size()));
   return lengths;
 }
 

@@ -1,4 +1,5 @@
-# Tokens and text: the C++ tests, and the live comparisons with Python packages, which are skipped by name where those are not installed.
+# Tokens and text: the C++ tests, and the live comparisons with Python packages, which are skipped by name where those
+# are not installed.
 set(LYAP_ORACLE_PYTHON "${PROJECT_SOURCE_DIR}/build/oracles/bin/python" CACHE FILEPATH
     "A Python with the packages of tests/oracles/requirements.txt (and requirements-transformers.txt for the tests labelled full)")
 

@@ -81,7 +81,8 @@ TEST(UnicodeText, CompositionIsCanonicalAndKeepsZeroBytes) {
 
 TEST(UnicodeText, AFileThatIsNotUtf8IsNamedWithTheOffset) {
   const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "lyap_not_utf8.txt";
-  std::ofstream(path, std::ios::binary) << "gr\xC3\xBC\xDF" << "e";
+  std::ofstream(path, std::ios::binary) << "gr\xC3\xBC\xDF"
+                                        << "e";
   try {
     (void)read_utf8_file(path);
     FAIL() << "expected BadInput";

@@ -1,10 +1,13 @@
-"""Runs verify/examples/record_activations.py with torch and transformers and checks what it writes; exit status 1 where anything is off.
+"""Runs verify/examples/record_activations.py with torch and transformers and checks what it writes.
+
+Exit status 1 where anything is off.
 
     python check_recorded_activations.py [--write]      --write: also renews tests/data/activations
 
-Checked for each model: names, shapes and types; layer 0 receives the embeddings of the tokens; layer i+1 receives what block i, called by hand, gives
-for the recorded input of layer i, bit for bit; the library's own hidden states are the same; where the folder has an oracle, the norm of
-layer 0's input is the oracle's mixer input. Each check is shown to fail on inputs moved by one layer.
+Checked for each model: names, shapes and types; layer 0 receives the embeddings of the tokens; layer i+1 receives what
+block i, called by hand, gives for the recorded input of layer i, bit for bit; the library's own hidden states are the
+same; where the folder has an oracle, the norm of layer 0's input is the oracle's mixer input. The checks are shown to
+fail on inputs moved by one layer.
 """
 
 import pathlib
@@ -25,7 +28,7 @@ RECORDED = ROOT / "tests" / "data" / "activations"
 TOKENS = 48
 
 sys.path.insert(0, str(EXAMPLES))
-from record_activations import record_block_inputs  # noqa: E402
+from record_activations import record_block_inputs
 
 
 def require(holds, message):
@@ -34,7 +37,7 @@ def require(holds, message):
 
 
 def follows_by_hand(model, ids, tensors):
-    """Whether the recorded inputs are the embeddings and then, block by block, what each block gives for the one before."""
+    """Whether the recorded inputs are the embeddings, then what each block gives for the input before."""
     with torch.no_grad():
         stream = model.backbone.embeddings(ids)
         for i, block in enumerate(model.backbone.layers):
@@ -49,7 +52,10 @@ def are_hidden_states(model, ids, tensors):
     """Whether the library's hidden states, which it takes after each block, are the recorded inputs of the next."""
     with torch.no_grad():
         states = model(ids, output_hidden_states=True, use_cache=False).hidden_states
-    return all(torch.equal(torch.from_numpy(tensors[f"layer.{i}.input"]), states[i - 1][0]) for i in range(1, len(model.backbone.layers)))
+    return all(
+        torch.equal(torch.from_numpy(tensors[f"layer.{i}.input"]), states[i - 1][0])
+        for i in range(1, len(model.backbone.layers))
+    )
 
 
 def moved_by_one_layer(tensors):
@@ -60,10 +66,15 @@ def check(name, model, ids, tensors):
     layers, width = model.config.num_hidden_layers, model.config.hidden_size
     require(set(tensors) == {f"layer.{i}.input" for i in range(layers)}, f"{name}: tensors {sorted(tensors)}")
     for key, tensor in tensors.items():
-        require(tensor.shape == (ids.shape[1], width) and tensor.dtype == numpy.float32, f"{name}: {key} is {tensor.dtype} {tensor.shape}")
+        require(
+            tensor.shape == (ids.shape[1], width) and tensor.dtype == numpy.float32,
+            f"{name}: {key} is {tensor.dtype} {tensor.shape}",
+        )
     for holds in (follows_by_hand, are_hidden_states):
         require(holds(model, ids, tensors), f"{name}: {holds.__name__} does not hold")
-        require(not holds(model, ids, moved_by_one_layer(tensors)), f"{name}: {holds.__name__} holds of wrong inputs too")
+        require(
+            not holds(model, ids, moved_by_one_layer(tensors)), f"{name}: {holds.__name__} holds of wrong inputs too"
+        )
     print(f"{name}: {layers} layers, {ids.shape[1]} tokens, width {width}: as computed by hand, bit for bit")
 
 
@@ -71,11 +82,30 @@ def check_program(folder, write):
     """The program, on the first tokens of the sample."""
     with tempfile.TemporaryDirectory() as temporary:
         out = pathlib.Path(temporary) / "activations.safetensors"
-        subprocess.run([sys.executable, EXAMPLES / "record_activations.py", folder, "--text", EXAMPLES / "sample.txt", "--first", str(TOKENS), "--out", out],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [
+                sys.executable,
+                EXAMPLES / "record_activations.py",
+                folder,
+                "--text",
+                EXAMPLES / "sample.txt",
+                "--first",
+                str(TOKENS),
+                "--out",
+                out,
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         tensors = load_file(out)
     from tokenizers import Tokenizer
-    ids = Tokenizer.from_file(str(folder / "tokenizer.json")).encode((EXAMPLES / "sample.txt").read_text("utf-8")).ids[:TOKENS]
+
+    ids = (
+        Tokenizer.from_file(str(folder / "tokenizer.json"))
+        .encode((EXAMPLES / "sample.txt").read_text("utf-8"))
+        .ids[:TOKENS]
+    )
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     check(folder.name, model, torch.tensor([ids]), tensors)
     if write:
@@ -95,11 +125,20 @@ def check_function(folder):
     stream = record_block_inputs(model, ids)["layer.0.input"].numpy()
     require(stream.dtype == numpy.float64, f"{folder.name}: a float64 model gives {stream.dtype}")
     norm = model.backbone.layers[0].norm
-    normed = stream / numpy.sqrt(numpy.mean(stream**2, -1, keepdims=True) + norm.variance_epsilon) * norm.weight.detach().numpy()
-    bound = (stream.shape[1] + 8) * 2.0**-53 * numpy.abs(normed)  # the sum, mean, root, quotient and product of the norm, twice over
+    normed = (
+        stream
+        / numpy.sqrt(numpy.mean(stream**2, -1, keepdims=True) + norm.variance_epsilon)
+        * norm.weight.detach().numpy()
+    )
+    bound = (
+        (stream.shape[1] + 8) * 2.0**-53 * numpy.abs(normed)
+    )  # the sum, mean, root, quotient and product of the norm, twice over
     difference = numpy.abs(normed - oracle["layer.0.mixer_input"])
     require((difference <= 2 * bound).all(), f"{folder.name}: layer 0's input does not give the oracle's mixer input")
-    require(not (numpy.abs(stream - oracle["layer.0.mixer_input"]) <= 2 * bound).all(), f"{folder.name}: the norm changes nothing")
+    require(
+        not (numpy.abs(stream - oracle["layer.0.mixer_input"]) <= 2 * bound).all(),
+        f"{folder.name}: the norm changes nothing",
+    )
 
     narrow = record_block_inputs(model.to(torch.bfloat16), ids)["layer.0.input"]
     require(narrow.dtype == torch.float32, f"{folder.name}: a bfloat16 model gives {narrow.dtype}")

@@ -1,4 +1,6 @@
-"""Compares lyap's tokenizer with the tokenizers package on texts made on the spot; exit status 1 at the first difference.
+"""Compares lyap's tokenizer with the tokenizers package on texts made on the spot.
+
+Exit status 1 at the first difference.
 
     python compare_tokenizers.py PROBE [--seed N]      PROBE: the program lyap-tokenize-probe
 
@@ -17,7 +19,9 @@ from tokenizers import Tokenizer
 import tokenizer_corpus
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DEFINITIONS = [ROOT / "verify" / "examples" / "mamba-tiny" / "tokenizer.json"] + sorted((ROOT / "tests" / "data" / "tokenizers").glob("*/tokenizer.json"))
+DEFINITIONS = [ROOT / "verify" / "examples" / "mamba-tiny" / "tokenizer.json"] + sorted(
+    (ROOT / "tests" / "data" / "tokenizers").glob("*/tokenizer.json")
+)
 KINDS = ROOT / "tests" / "data" / "tokenizers" / "character_kinds.json"
 
 
@@ -25,7 +29,11 @@ def ask(probe, argument, texts):
     """The probe's answer to each text, a list of integers."""
     encoded = [text.encode("utf-8") for text in texts]
     request = b"".join(b"%d\n%s" % (len(text), text) for text in encoded)
-    answer = subprocess.run([probe, str(argument)], input=request, stdout=subprocess.PIPE, check=True).stdout.decode().split("\n")[:-1]
+    answer = (
+        subprocess.run([probe, str(argument)], input=request, stdout=subprocess.PIPE, check=True)
+        .stdout.decode()
+        .split("\n")[:-1]
+    )
     return [[int(word) for word in line.split()] for line in answer]
 
 
@@ -53,7 +61,12 @@ def main():
         tokenizer = Tokenizer.from_file(str(definition))
         expected = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
         require_equal(definition.relative_to(ROOT), texts, expected, ask(options.probe, definition, texts))
-        require_equal("words of the same", texts, [tokenizer_corpus.word_lengths(text) for text in texts], ask(options.probe, "--words", texts))
+        require_equal(
+            "words of the same",
+            texts,
+            [tokenizer_corpus.word_lengths(text) for text in texts],
+            ask(options.probe, "--words", texts),
+        )
     if json.loads(KINDS.read_text("utf-8")) != tokenizer_corpus.character_kinds():
         sys.exit(f"{KINDS} is not what this version of tokenizers gives: run make_tokenizers.py")
 

@@ -20,8 +20,8 @@ class AddedTokens {
   /// Where the same text is inserted twice, its first id stays. Empty text is left out.
   void insert(std::string_view text, std::int32_t token);
 
-  /// `text` cut at its added tokens, leftmost first and of those that start at one place the longest; parts are not empty
-  /// and point into `text`. Cost: the length of the text times that of the longest added token, at worst.
+  /// `text` cut at its added tokens, leftmost first and of those that start at one place the longest; parts are not
+  /// empty and point into `text`. Cost: the length of the text times that of the longest added token, at worst.
   [[nodiscard]] std::vector<TextPart> split(std::string_view text) const;
 
  private:

@@ -34,6 +34,10 @@ class DefinitionReader {
  private:
   [[noreturn]] void fail(const std::string& problem) const { throw BadInput(file_, problem); }
 
+  static std::string quoted(const std::string& place, const std::string& content) {
+    return std::string(place).append(" '").append(content).append("'");
+  }
+
   /// The member called `name`, null where it is absent.
   static const json& member(const json& object, const char* name) {
     static const json kNull;
@@ -95,7 +99,8 @@ class DefinitionReader {
     if (type == "Sequence") {
       const json& steps = sequence(pre_tokenizer, "pretokenizers", place);
       for (const json& step : steps) require_byte_level(type_of(step, place + ".pretokenizers"));
-      if (steps.size() != 1) fail("pre_tokenizer has " + std::to_string(steps.size()) + " steps: expected one ByteLevel");
+      if (steps.size() != 1)
+        fail("pre_tokenizer has " + std::to_string(steps.size()) + " steps: expected one ByteLevel");
       read_byte_level(steps.front());
     } else {
       require_byte_level(type);
@@ -117,7 +122,8 @@ class DefinitionReader {
     if (processor.is_null()) return;
     const std::string type = type_of(processor, place);
     if (type == "Sequence") {
-      for (const json& step : sequence(processor, "processors", place)) require_ids_are_kept(step, place + ".processors");
+      for (const json& step : sequence(processor, "processors", place))
+        require_ids_are_kept(step, place + ".processors");
     } else if (type != "ByteLevel") {
       fail(place + " '" + type + "' is not supported (supported: ByteLevel)");
     }
@@ -128,10 +134,14 @@ class DefinitionReader {
     if (const json& type = member(model, "type"); !type.is_null() && string_at(type, "model.type") != "BPE") {
       fail("model '" + type.get<std::string>() + "' is not supported (supported: BPE)");
     }
-    if (const json& dropout = member(model, "dropout"); !dropout.is_null() && dropout != 0.0) fail("model.dropout is not supported");
-    if (optional_boolean(model, "byte_fallback", "model", false)) fail("model.byte_fallback is not supported: expected false");
+    if (const json& dropout = member(model, "dropout"); !dropout.is_null() && dropout != 0.0)
+      fail("model.dropout is not supported");
+    if (optional_boolean(model, "byte_fallback", "model", false))
+      fail("model.byte_fallback is not supported: expected false");
     for (const char* name : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-      if (const json& text = member(model, name); !text.is_null() && text != "") fail(std::string("model.") + name + " is not supported");
+      const json& text = member(model, name);
+      const bool is_empty = text.is_null() || (text.is_string() && text.get_ref<const std::string&>().empty());
+      if (!is_empty) fail(std::string("model.") + name + " is not supported");
     }
     definition_.ignore_merges = optional_boolean(model, "ignore_merges", "model", false);
     read_vocabulary(member(model, "vocab"));
@@ -143,7 +153,8 @@ class DefinitionReader {
     std::unordered_set<std::int32_t> used;
     for (const auto& [token, id] : vocabulary.items()) {
       const std::int32_t number = id_at(id, "model.vocab['" + token + "']");
-      if (!used.insert(number).second) fail("model.vocab gives the id " + std::to_string(number) + " to two tokens, one of them '" + token + "'");
+      if (!used.insert(number).second)
+        fail("model.vocab gives the id " + std::to_string(number) + " to two tokens, one of them '" + token + "'");
       definition_.vocabulary.emplace(token, number);
     }
   }
@@ -166,7 +177,8 @@ class DefinitionReader {
   void read_written_merge(const std::string& merge, const std::string& place) {
     if (merge.starts_with("#version")) return;
     const std::size_t space = merge.find(' ');
-    if (space == 0 || space == std::string::npos || space + 1 == merge.size() || merge.find(' ', space + 1) != std::string::npos) {
+    if (space == 0 || space == std::string::npos || space + 1 == merge.size() ||
+        merge.find(' ', space + 1) != std::string::npos) {
       fail(place + " '" + merge + "' does not have two parts");
     }
     definition_.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
@@ -183,15 +195,17 @@ class DefinitionReader {
       if (!token.is_object()) fail(place + " is not a JSON object");
       const std::string& content = string_at(member(token, "content"), place + ".content");
       for (const char* name : {"single_word", "lstrip", "rstrip"}) {
-        if (boolean(token, name, place)) fail(place + " '" + content + "': " + name + " is not supported");
+        if (boolean(token, name, place))
+          fail(quoted(place, content).append(": ").append(name).append(" is not supported"));
       }
       const std::int32_t id = id_at(member(token, "id"), place + ".id");
       const auto known = definition_.vocabulary.find(content);
       const bool in_vocabulary = known != definition_.vocabulary.end();
       const auto [first, is_new] = seen.emplace(content, in_vocabulary ? known->second : next_id);
       if (id != first->second) {
-        fail(place + " '" + content + "' has the id " + std::to_string(id) + ", expected " + std::to_string(first->second) +
-             (in_vocabulary ? " as in model.vocab" : ", the next after those before it"));
+        fail(quoted(place, content)
+                 .append(" has the id " + std::to_string(id) + ", expected " + std::to_string(first->second))
+                 .append(in_vocabulary ? " as in model.vocab" : ", the next after those before it"));
       }
       if (is_new && !in_vocabulary) ++next_id;
       definition_.added_tokens.push_back({content, id, boolean(token, "normalized", place)});

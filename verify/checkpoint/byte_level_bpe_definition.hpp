@@ -27,10 +27,11 @@ struct TokenizerDefinition {
   bool ignore_merges = false;     ///< a word that is a token needs no merges
 };
 
-/// The definition in a tokenizer.json whose model is byte-level BPE. `truncation`, `padding` and `decoder` do not bear on the ids
-/// of a whole text and are not read. Throws BadInput for a file that is missing or malformed, and names each part that is not
-/// supported: another model, normaliser, pre-tokenizer or post-processor, dropout, byte fallback, prefixes and suffixes of
-/// subwords, added tokens that take white space or whole words only, ids that contradict each other.
+/// The definition in a tokenizer.json whose model is byte-level BPE. `truncation`, `padding` and `decoder` do not bear
+/// on the ids of a whole text and are not read. Throws BadInput for a file that is missing or malformed, and names each
+/// part that is not supported: another model, normaliser, pre-tokenizer or post-processor, dropout, byte fallback,
+/// prefixes and suffixes of subwords, added tokens that take white space or whole words only, ids that contradict each
+/// other.
 [[nodiscard]] TokenizerDefinition read_tokenizer_definition(const std::filesystem::path& file);
 
 }  // namespace lyap

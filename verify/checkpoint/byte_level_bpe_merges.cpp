@@ -43,13 +43,17 @@ struct Candidate {
   std::int32_t left;
   std::int32_t right;
   std::int32_t joined;
-  bool operator>(const Candidate& other) const { return std::tie(rank, position) > std::tie(other.rank, other.position); }
+  bool operator>(const Candidate& other) const {
+    return std::tie(rank, position) > std::tie(other.rank, other.position);
+  }
 };
 
-std::int32_t id_of(const TokenVocabulary& vocabulary, const std::string& token, std::size_t rank, const std::string& file) {
+std::int32_t id_of(const TokenVocabulary& vocabulary, const std::string& token, std::size_t rank,
+                   const std::string& file) {
   const auto found = vocabulary.find(token);
   if (found == vocabulary.end()) {
-    throw BadInput(file, "model.merges[" + std::to_string(rank) + "] needs the token '" + token + "', which model.vocab does not have");
+    throw BadInput(file, "model.merges[" + std::to_string(rank) + "] needs the token '" + token +
+                             "', which model.vocab does not have");
   }
   return found->second;
 }
@@ -73,7 +77,8 @@ BytePairMerges::BytePairMerges(const std::string& file, TokenVocabulary vocabula
     const auto& [left, right] = merges[rank];
     const std::int32_t left_id = id_of(vocabulary_, left, rank, file_);
     const std::int32_t right_id = id_of(vocabulary_, right, rank, file_);
-    merges_[pair_key(left_id, right_id)] = {static_cast<std::int32_t>(rank), id_of(vocabulary_, left + right, rank, file_)};
+    merges_[pair_key(left_id, right_id)] = {static_cast<std::int32_t>(rank),
+                                            id_of(vocabulary_, left + right, rank, file_)};
   }
 }
 
@@ -96,7 +101,8 @@ std::vector<std::int32_t> BytePairMerges::tokens_of_bytes(std::string_view word)
   for (const char c : word) {
     const std::int32_t token = byte_tokens_[static_cast<unsigned char>(c)];
     if (token == kNone) {
-      throw BadInput(file_, "model.vocab has no token for byte " + std::to_string(static_cast<unsigned char>(c)) + ", which the text contains");
+      throw BadInput(file_, "model.vocab has no token for byte " + std::to_string(static_cast<unsigned char>(c)) +
+                                ", which the text contains");
     }
     tokens.push_back(token);
   }

@@ -13,20 +13,21 @@ namespace lyap {
 
 using TokenVocabulary = std::unordered_map<std::string, std::int32_t>;
 
-/// The byte as GPT-2's byte alphabet writes it: itself where printable in Latin-1, else U+0100 and following, in order (space is U+0120).
+/// The byte as GPT-2's byte alphabet writes it: itself where printable in Latin-1, else U+0100 and following, in order
+/// (space is U+0120).
 [[nodiscard]] const std::string& byte_alphabet(unsigned char byte);
 
-/// Byte-pair encoding of one word at a time by ranked merges: the pair of neighbours with the lowest rank, leftmost first,
-/// is joined until no pair can be.
+/// Byte-pair encoding of one word at a time by ranked merges: the pair of neighbours with the lowest rank, leftmost
+/// first, is joined until no pair can be.
 class BytePairMerges {
  public:
-  /// `vocabulary` and `merges` are written in the byte alphabet; the rank of a merge is its index (of a repeated one, its last index).
-  /// Throws BadInput naming `file` for a merge whose parts or whole have no id.
-  BytePairMerges(const std::string& file, TokenVocabulary vocabulary, const std::vector<std::pair<std::string, std::string>>& merges,
-                 bool ignore_merges);
+  /// `vocabulary` and `merges` are written in the byte alphabet; the rank of a merge is its index (of a repeated one,
+  /// its last index). Throws BadInput naming `file` for a merge whose parts or whole have no id.
+  BytePairMerges(const std::string& file, TokenVocabulary vocabulary,
+                 const std::vector<std::pair<std::string, std::string>>& merges, bool ignore_merges);
 
-  /// Appends the ids of `word` (raw bytes). With ignore_merges a word that is itself in the vocabulary is that one token.
-  /// Throws BadInput naming the file for a byte without a token. Cost: O(n log n) for n bytes.
+  /// Appends the ids of `word` (raw bytes). With ignore_merges a word that is itself in the vocabulary is that one
+  /// token. Throws BadInput naming the file for a byte without a token. Cost: O(n log n) for n bytes.
   void append_tokens(std::string_view word, std::vector<std::int64_t>& tokens) const;
 
  private:

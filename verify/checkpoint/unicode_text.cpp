@@ -25,10 +25,11 @@ struct CodePointRange {
 
 /// Letters that Unicode 15.1 and 16.0 added to 15.0.
 constexpr std::array<CodePointRange, 22> kLettersAfterUnicode15 = {
-    {{0x1C89, 0x1C8A},   {0xA7CB, 0xA7CD},   {0xA7DA, 0xA7DC},   {0x105C0, 0x105F3}, {0x10D4A, 0x10D65}, {0x10D6F, 0x10D85},
-     {0x10EC2, 0x10EC4}, {0x11380, 0x11389}, {0x1138B, 0x1138B}, {0x1138E, 0x1138E}, {0x11390, 0x113B5}, {0x113B7, 0x113B7},
-     {0x113D1, 0x113D1}, {0x113D3, 0x113D3}, {0x11BC0, 0x11BE0}, {0x13460, 0x143FA}, {0x16100, 0x1611D}, {0x16D40, 0x16D6C},
-     {0x18CFF, 0x18CFF}, {0x1E5D0, 0x1E5ED}, {0x1E5F0, 0x1E5F0}, {0x2EBF0, 0x2EE5D}}};
+    {{0x1C89, 0x1C8A},   {0xA7CB, 0xA7CD},   {0xA7DA, 0xA7DC},   {0x105C0, 0x105F3}, {0x10D4A, 0x10D65},
+     {0x10D6F, 0x10D85}, {0x10EC2, 0x10EC4}, {0x11380, 0x11389}, {0x1138B, 0x1138B}, {0x1138E, 0x1138E},
+     {0x11390, 0x113B5}, {0x113B7, 0x113B7}, {0x113D1, 0x113D1}, {0x113D3, 0x113D3}, {0x11BC0, 0x11BE0},
+     {0x13460, 0x143FA}, {0x16100, 0x1611D}, {0x16D40, 0x16D6C}, {0x18CFF, 0x18CFF}, {0x1E5D0, 0x1E5ED},
+     {0x1E5F0, 0x1E5F0}, {0x2EBF0, 0x2EE5D}}};
 
 /// Numbers that Unicode 15.1 and 16.0 added to 15.0.
 constexpr std::array<CodePointRange, 7> kNumbersAfterUnicode15 = {{{0x10D40, 0x10D49},
@@ -41,8 +42,9 @@ constexpr std::array<CodePointRange, 7> kNumbersAfterUnicode15 = {{{0x10D40, 0x1
 
 template <std::size_t kCount>
 bool contains(const std::array<CodePointRange, kCount>& ranges, std::int32_t code_point) {
-  return std::any_of(ranges.begin(), ranges.end(),
-                     [code_point](const CodePointRange& range) { return range.first <= code_point && code_point <= range.last; });
+  return std::any_of(ranges.begin(), ranges.end(), [code_point](const CodePointRange& range) {
+    return range.first <= code_point && code_point <= range.last;
+  });
 }
 
 CharacterKind kind_of_unassigned(std::int32_t code_point) {
@@ -52,7 +54,9 @@ CharacterKind kind_of_unassigned(std::int32_t code_point) {
 }
 
 /// An 8-bit read of the text as utf8proc wants it.
-const utf8proc_uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const utf8proc_uint8_t*>(text.data()); }
+const utf8proc_uint8_t* bytes_of(std::string_view text) {
+  return reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+}
 
 struct FreeMemory {
   void operator()(utf8proc_uint8_t* memory) const { std::free(memory); }
@@ -132,7 +136,8 @@ std::string read_text_file(const std::filesystem::path& file) {
 std::string read_utf8_file(const std::filesystem::path& file) {
   std::string text = read_text_file(file);
   if (const auto position = first_invalid_utf8_byte(text)) {
-    throw BadInput(file.string(), "is not UTF-8: the byte at offset " + std::to_string(*position) + " is not part of a well-formed character");
+    throw BadInput(file.string(), "is not UTF-8: the byte at offset " + std::to_string(*position) +
+                                      " is not part of a well-formed character");
   }
   return text;
 }

@@ -12,8 +12,8 @@ namespace lyap {
 /// The four kinds of character that the GPT-2 word pattern tells apart: \p{L}, \p{N}, White_Space and all others.
 enum class CharacterKind : std::uint8_t { kLetter, kNumber, kWhitespace, kOther };
 
-/// The kind of a code point in Unicode 16: utf8proc's general category, completed by a table for the letters and numbers
-/// that utf8proc 2.8 (Unicode 15.0) does not know yet. Unassigned code points are kOther.
+/// The kind of a code point in Unicode 16: utf8proc's general category, completed by a table for the letters and
+/// numbers that utf8proc 2.8 (Unicode 15.0) does not know yet. Unassigned code points are kOther.
 [[nodiscard]] CharacterKind character_kind(std::int32_t code_point);
 
 /// A code point and the bytes it takes in UTF-8.
@@ -29,8 +29,8 @@ struct DecodedCharacter {
 /// Offset of the first byte that is not part of a well-formed UTF-8 character, or nothing where all of `text` is UTF-8.
 [[nodiscard]] std::optional<std::size_t> first_invalid_utf8_byte(std::string_view text);
 
-/// The canonical composition (NFC) of well-formed UTF-8 text, by utf8proc's tables. Zero bytes are characters like others.
-/// Requires text that is UTF-8 (throws BadInput otherwise). Throws std::bad_alloc where memory is short.
+/// The canonical composition (NFC) of well-formed UTF-8 text, by utf8proc's tables. Zero bytes are characters like
+/// others. Requires text that is UTF-8 (throws BadInput otherwise). Throws std::bad_alloc where memory is short.
 [[nodiscard]] std::string compose_nfc(std::string_view text);
 
 /// All bytes of the file, unchanged (a byte order mark and CR LF stay). Throws BadInput where it cannot be read.

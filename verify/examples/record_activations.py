@@ -3,9 +3,10 @@
     python record_activations.py MODEL --text TEXT.txt --out activations.safetensors
     python record_activations.py MODEL --tokens 1,2,3 --out activations.safetensors
 
-Needs torch, transformers and safetensors (tested with torch 2.11 and transformers 5.24). In a program of your own, `record_block_inputs`
-is all you need; it works for MambaForCausalLM and Mamba2ForCausalLM in any type. Tensors: layer.{i}.input (T, d_model), the residual
-stream that enters block i, before its norm, as F32 (every bfloat16 and float16 number is a float32 number) or F64.
+Needs torch, transformers and safetensors (tested with torch 2.11 and transformers 5.24). In a program of your own,
+`record_block_inputs` is all you need; it works for MambaForCausalLM and Mamba2ForCausalLM in any type. Tensors:
+layer.{i}.input (T, d_model), the residual stream that enters block i, before its norm, as F32 (every bfloat16 and
+float16 number is a float32 number) or F64.
 """
 
 import argparse
@@ -21,10 +22,15 @@ def record_block_inputs(model, input_ids):
     def hook(i):
         def keep(block, arguments, keywords):
             stream = arguments[0] if arguments else keywords["hidden_states"]
-            inputs[f"layer.{i}.input"] = stream[0].detach().to("cpu", torch.promote_types(stream.dtype, torch.float32), copy=True).contiguous()
+            inputs[f"layer.{i}.input"] = (
+                stream[0].detach().to("cpu", torch.promote_types(stream.dtype, torch.float32), copy=True).contiguous()
+            )
+
         return keep
 
-    hooks = [block.register_forward_pre_hook(hook(i), with_kwargs=True) for i, block in enumerate(model.backbone.layers)]
+    hooks = [
+        block.register_forward_pre_hook(hook(i), with_kwargs=True) for i, block in enumerate(model.backbone.layers)
+    ]
     with torch.no_grad():
         model(input_ids, use_cache=False)
     for handle in hooks:

@@ -80,7 +80,9 @@ void read_conditions(const JsonView& root, CertificateRecord& record) {
   for (const JsonView& item : list->elements()) {
     const JsonView holds = item.at("holds");
     if (!holds.node().is_boolean()) holds.fail("true or false is expected");
-    record.conditions.push_back({item.at("condition").text(), one_of(item.at("verdict"), {"proven", "undecided", "refuted"}), holds.node().get<bool>()});
+    record.conditions.push_back({item.at("condition").text(),
+                                 one_of(item.at("verdict"), {"proven", "undecided", "refuted"}),
+                                 holds.node().get<bool>()});
   }
 }
 
@@ -109,7 +111,8 @@ void read_provenance(const JsonView& root, CertificateRecord& record) {
 /// The arrays file lies beside the certificate: its name has no folder in it.
 std::filesystem::path arrays_path(const std::filesystem::path& certificate, const JsonView& file) {
   const std::filesystem::path name = file.text();
-  if (name.empty() || name.has_parent_path() || name.has_root_path() || name == "." || name == "..") file.fail("a file name without a folder is expected");
+  if (name.empty() || name.has_parent_path() || name.has_root_path() || name == "." || name == "..")
+    file.fail("a file name without a folder is expected");
   return certificate.parent_path() / name;
 }
 
@@ -118,9 +121,11 @@ void read_arrays(const std::filesystem::path& certificate, const JsonView& root,
   const std::filesystem::path path = arrays_path(certificate, arrays.at("file"));
   record.arrays = {arrays.at("file").text(), arrays.at("sha256").text()};
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) throw BadInput(path.string(), "no such file, though " + certificate.string() + " names it as its arrays");
+  if (!std::filesystem::is_regular_file(path, error))
+    throw BadInput(path.string(), "no such file, though " + certificate.string() + " names it as its arrays");
   if (sha256_of_file(path) != record.arrays.sha256) {
-    throw BadInput(path.string(), "its SHA-256 is not the one that " + certificate.string() + " states: the two files do not belong together, or one was changed");
+    throw BadInput(path.string(), "its SHA-256 is not the one that " + certificate.string() +
+                                      " states: the two files do not belong together, or one was changed");
   }
   read_layer_arrays(path, record.layers);
 }

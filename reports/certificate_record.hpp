@@ -21,22 +21,23 @@ struct RecordedClaim {
   std::string quantity;              ///< what the bound bounds, e.g. zeta; may be empty
   std::optional<std::size_t> layer;  ///< empty: all layers
   std::string statement, formula, domain, soundness;
-  std::string verdict, reason;       ///< proven | undecided | refuted; why not proven, where the certificate says so
+  std::string verdict, reason;  ///< proven | undecided | refuted; why not proven, where the certificate says so
   std::optional<StatedNumber> bound, lower_bound, witness;  ///< bound: upper; witness: a value that is reached
-  std::string witness_note;          ///< how to reproduce the witness
+  std::string witness_note;                                 ///< how to reproduce the witness
 };
 
-/// One layer: the summary numbers and the arrays, an entry per channel (Mamba-1) or head (Mamba-2). An absent array is empty.
+/// One layer: the summary numbers and the arrays, an entry per channel (Mamba-1) or head (Mamba-2). An absent array is
+/// empty.
 struct RecordedLayer {
   std::size_t index = 0;
   std::string kind;
-  std::vector<double> zeta_upper, zeta_witness;          ///< nats per step; witness NaN where no search was made
+  std::vector<double> zeta_upper, zeta_witness;  ///< nats per step; witness NaN where no search was made
   std::vector<double> exponent_upper, exponent_witness;
   std::vector<double> state_bound_upper;
-  std::optional<double> output_gain_upper;               ///< largest sup_t sum_n |C|, where the certificate states it
-  bool only_tokens = false;                              ///< universal bounds hold for sequences of the model's tokens, not for every real input
-  std::map<std::string, std::size_t> relaxation_wins;    ///< channels per relaxation
-  std::size_t steps = 0;                                 ///< T of the trajectory, 0 where unknown or absent
+  std::optional<double> output_gain_upper;  ///< largest sup_t sum_n |C|, where the certificate states it
+  bool only_tokens = false;  ///< universal bounds hold for sequences of the model's tokens, not for every real input
+  std::map<std::string, std::size_t> relaxation_wins;      ///< channels per relaxation
+  std::size_t steps = 0;                                   ///< T of the trajectory, 0 where unknown or absent
   std::vector<double> trajectory_lower, trajectory_upper;  ///< finite-time exponents, one per state or head
 };
 
@@ -56,10 +57,10 @@ struct LabelledText {
 
 /// A certificate read back: everything that the report shows.
 struct CertificateRecord {
-  std::string path;           ///< as the user named it
-  std::string verdict;        ///< proven | undecided | refuted
+  std::string path;     ///< as the user named it
+  std::string verdict;  ///< proven | undecided | refuted
   std::string family;
-  std::string model_name;     ///< may be empty
+  std::string model_name;  ///< may be empty
   std::size_t layer_count = 0, d_model = 0;
   std::vector<RecordedFile> model_files;
   RecordedFile arrays;
@@ -70,9 +71,10 @@ struct CertificateRecord {
   std::vector<std::string> not_covered;
 };
 
-/// The certificate in `path` and the arrays file beside it, checked: strict JSON, known names, the arrays' SHA-256, shapes, no NaN in a bound,
-/// exponent.upper <= zeta.upper, the layers' summary numbers equal to the arrays' largest. Checks that the file is whole, not that it is true: `lyap check` does.
-/// Throws BadInput (names the file and the place). Cost: one pass over both files.
+/// The certificate in `path` and the arrays file beside it, checked: strict JSON, known names, the arrays' SHA-256,
+/// shapes, no NaN in a bound, exponent.upper <= zeta.upper, the layers' summary numbers equal to the arrays' largest.
+/// Checks that the file is whole, not that it is true: `lyap check` does. Throws BadInput (names the file and the
+/// place). Cost: one pass over both files.
 [[nodiscard]] CertificateRecord read_certificate(const std::filesystem::path& path);
 
 }  // namespace lyap

@@ -15,16 +15,19 @@ using kainjow::mustache::data;
 constexpr std::size_t kClaimsShown = 12;
 
 auto group_key(const RecordedClaim& claim) {
-  return std::tie(claim.theorem, claim.tier, claim.comparison, claim.policy, claim.method, claim.quantity, claim.formula, claim.domain, claim.soundness);
+  return std::tie(claim.theorem, claim.tier, claim.comparison, claim.policy, claim.method, claim.quantity,
+                  claim.formula, claim.domain, claim.soundness);
 }
 
 bool same_group(const RecordedClaim& a, const RecordedClaim& b) { return group_key(a) == group_key(b); }
 
 /// "≤ −1.39 × 10⁻⁹", "in [a, b]" or a dash.
 std::string bound_words(const RecordedClaim& claim) {
-  if (!claim.bound) return claim.lower_bound ? "≥ " + rounded_text(claim.lower_bound->value, TextRounding::kDown) : "–";
+  if (!claim.bound)
+    return claim.lower_bound ? "≥\u00a0" + rounded_text(claim.lower_bound->value, TextRounding::kDown) : "–";
   const std::string upper = rounded_text(claim.bound->value, TextRounding::kUp);
-  return claim.lower_bound ? "in [" + rounded_text(claim.lower_bound->value, TextRounding::kDown) + ", " + upper + "]" : "≤ " + upper;
+  return claim.lower_bound ? "in [" + rounded_text(claim.lower_bound->value, TextRounding::kDown) + ", " + upper + "]"
+                           : "≤\u00a0" + upper;
 }
 
 std::string exact_words(const RecordedClaim& claim) { return claim.bound ? claim.bound->decimal : ""; }
@@ -52,14 +55,16 @@ std::string group_title(const RecordedClaim& claim) {
   std::string title = theorem_title(claim.theorem) + ", " + claim.tier;
   std::string quantity = claim.quantity;
   std::replace(quantity.begin(), quantity.end(), '_', ' ');
-  for (const std::string& part : {quantity, claim.policy, claim.method, claim.comparison == "none" ? std::string() : claim.comparison}) {
+  for (const std::string& part :
+       {quantity, claim.policy, claim.method, claim.comparison == "none" ? std::string() : claim.comparison}) {
     if (!part.empty()) title += ", " + part;
   }
   return title;
 }
 
 const char* soundness_words(const RecordedClaim& claim) {
-  return claim.soundness == "REAL" ? "REAL: the real-valued block on the stated inputs" : "DEPLOYED: the floating-point program (type, kernel, flags)";
+  return claim.soundness == "REAL" ? "REAL: the real-valued block on the stated inputs"
+                                   : "DEPLOYED: the floating-point program (type, kernel, flags)";
 }
 
 }  // namespace

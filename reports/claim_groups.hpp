@@ -6,7 +6,8 @@
 
 namespace lyap {
 
-/// The claims, those with the same theorem, tier, quantity, formula, domain and soundness together, in the certificate's order.
+/// The claims, those with the same theorem, tier, quantity, formula, domain and soundness together, in the
+/// certificate's order.
 [[nodiscard]] kainjow::mustache::data claim_groups(const CertificateRecord& record);
 
 }  // namespace lyap

@@ -20,7 +20,8 @@ struct ClaimSentence {
 /// One entry per theorem and tier, in the order T1, T2, T3, T4; structural, universal, trajectory.
 [[nodiscard]] std::vector<ClaimSentence> theorem_sentences(const CertificateRecord& record);
 
-/// What the proved rates mean for forgetting, with the number of steps that they guarantee; empty where no universal bound is stored.
+/// What the proved rates mean for forgetting, with the number of steps that they guarantee; empty where no universal
+/// bound is stored.
 [[nodiscard]] std::string forgetting_sentence(const CertificateRecord& record);
 
 /// "layer 3" or "every layer".
@@ -34,6 +35,7 @@ struct LargestRate {
   double value;
   std::size_t layer;
 };
-[[nodiscard]] LargestRate largest_over_layers(const CertificateRecord& record, std::vector<double> RecordedLayer::*array);
+[[nodiscard]] LargestRate largest_over_layers(const CertificateRecord& record,
+                                              std::vector<double> RecordedLayer::*array);
 
 }  // namespace lyap

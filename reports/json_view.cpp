@@ -9,7 +9,9 @@ constexpr double kMaximalCount = 9007199254740992.0;
 
 }  // namespace
 
-void JsonView::fail(const std::string& problem) const { throw BadInput(*file_, place_.empty() ? problem : place_ + ": " + problem); }
+void JsonView::fail(const std::string& problem) const {
+  throw BadInput(*file_, place_.empty() ? problem : place_ + ": " + problem);
+}
 
 JsonView JsonView::at(const std::string& key) const {
   if (!node_->is_object()) fail("an object is expected");
@@ -28,7 +30,8 @@ std::optional<JsonView> JsonView::find(const std::string& key) const {
 std::vector<JsonView> JsonView::elements() const {
   if (!node_->is_array()) fail("a list is expected");
   std::vector<JsonView> result;
-  for (std::size_t i = 0; i < node_->size(); ++i) result.emplace_back(*file_, place_ + "[" + std::to_string(i) + "]", (*node_)[i]);
+  for (std::size_t i = 0; i < node_->size(); ++i)
+    result.emplace_back(*file_, place_ + "[" + std::to_string(i) + "]", (*node_)[i]);
   return result;
 }
 

@@ -9,10 +9,12 @@
 
 namespace lyap {
 
-/// A place inside a JSON file whose accessors throw BadInput naming file and place, e.g. "a.json: claims[3].statement: a text is expected".
+/// A place inside a JSON file whose accessors throw BadInput naming file and place, e.g. "a.json: claims[3].statement:
+/// a text is expected".
 class JsonView {
  public:
-  JsonView(const std::string& file, std::string place, const nlohmann::json& node) : file_(&file), place_(std::move(place)), node_(&node) {}
+  JsonView(const std::string& file, std::string place, const nlohmann::json& node)
+      : file_(&file), place_(std::move(place)), node_(&node) {}
 
   /// The member `key`, which has to be there.
   [[nodiscard]] JsonView at(const std::string& key) const;

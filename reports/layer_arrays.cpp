@@ -23,7 +23,8 @@ class ArrayFile {
     if (found == by_name_.end()) return {};
     const StoredTensor& tensor = *found->second;
     if (tensor.type != ElementType::kF64) throw BadInput(file_.path, name + ": type F64 is expected");
-    if (tensor.shape.empty() || tensor.elements() == 0) throw BadInput(file_.path, name + ": an array with at least one entry is expected");
+    if (tensor.shape.empty() || tensor.elements() == 0)
+      throw BadInput(file_.path, name + ": an array with at least one entry is expected");
     std::vector<double> values(tensor.elements());
     std::memcpy(values.data(), file_.map.bytes().data() + tensor.begin, values.size() * sizeof(double));
     file_.map.release(tensor.begin, tensor.begin + values.size() * sizeof(double));
@@ -44,13 +45,16 @@ class ArrayFile {
   std::map<std::string, const StoredTensor*> by_name_;
 };
 
-void require_same_size(const std::string& file, const std::string& name, const std::vector<double>& array, std::size_t size) {
+void require_same_size(const std::string& file, const std::string& name, const std::vector<double>& array,
+                       std::size_t size) {
   if (!array.empty() && array.size() != size) {
-    throw BadInput(file, name + ": " + std::to_string(size) + " entries are expected, found " + std::to_string(array.size()));
+    throw BadInput(file,
+                   name + ": " + std::to_string(size) + " entries are expected, found " + std::to_string(array.size()));
   }
 }
 
-void require_ordered(const std::string& file, const std::string& what, const std::vector<double>& low, const std::vector<double>& high) {
+void require_ordered(const std::string& file, const std::string& what, const std::vector<double>& low,
+                     const std::vector<double>& high) {
   for (std::size_t i = 0; i < low.size() && i < high.size(); ++i) {
     if (low[i] > high[i]) throw BadInput(file, what + " at entry " + std::to_string(i));
   }
@@ -74,12 +78,15 @@ void read_one_layer(const std::string& file, const ArrayFile& arrays, RecordedLa
     throw BadInput(file, prefix + "trajectory.exponent: as many lower as upper bounds are expected");
   }
   if (channels > 0 && layer.trajectory_upper.size() % channels != 0) {
-    throw BadInput(file, prefix + "trajectory.exponent: a multiple of the " + std::to_string(channels) + " channels is expected");
+    throw BadInput(
+        file, prefix + "trajectory.exponent: a multiple of the " + std::to_string(channels) + " channels is expected");
   }
   require_ordered(file, prefix + "exponent.upper is above zeta.upper", layer.exponent_upper, layer.zeta_upper);
   require_ordered(file, prefix + "zeta.witness is above zeta.upper", layer.zeta_witness, layer.zeta_upper);
-  require_ordered(file, prefix + "exponent.witness is above exponent.upper", layer.exponent_witness, layer.exponent_upper);
-  require_ordered(file, prefix + "trajectory.exponent.lower is above its upper", layer.trajectory_lower, layer.trajectory_upper);
+  require_ordered(file, prefix + "exponent.witness is above exponent.upper", layer.exponent_witness,
+                  layer.exponent_upper);
+  require_ordered(file, prefix + "trajectory.exponent.lower is above its upper", layer.trajectory_lower,
+                  layer.trajectory_upper);
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kLogSlack = 1e-9;  // log10 of a binary64 number is computed to better than 1e-12
-constexpr double kShortestDecade = -3, kMaximalDecades = 60;  // of half-lives: whatever halves within 0.001 steps is one bin
+constexpr double kShortestDecade = -3,
+                 kMaximalDecades = 60;  // of half-lives: whatever halves within 0.001 steps is one bin
 
 /// For each channel the slowest (largest) entry among its states.
 std::vector<double> slowest_per_channel(const std::vector<double>& states, std::size_t channels) {
@@ -27,11 +28,13 @@ std::vector<double> slowest_per_channel(const std::vector<double>& states, std::
 }
 
 /// The slowest entry of each group of neighbours in `order`; NaN entries do not count.
-RateCurve grouped_curve(std::string name, CurveRole role, const std::vector<double>& rates, const std::vector<std::size_t>& order, std::size_t group) {
+RateCurve grouped_curve(std::string name, CurveRole role, const std::vector<double>& rates,
+                        const std::vector<std::size_t>& order, std::size_t group) {
   RateCurve curve{std::move(name), role, {}};
   for (std::size_t begin = 0; begin < order.size(); begin += group) {
     double slowest = kNaN;
-    for (std::size_t i = begin; i < std::min(order.size(), begin + group); ++i) slowest = std::fmax(slowest, rates[order[i]]);
+    for (std::size_t i = begin; i < std::min(order.size(), begin + group); ++i)
+      slowest = std::fmax(slowest, rates[order[i]]);
     curve.log10_decay.push_back(log10_decay(slowest, role));
   }
   return curve;
@@ -72,11 +75,13 @@ double log10_decay(double rate, CurveRole role) {
   if (!(rate < 0)) return kZeroRung;
   if (std::isinf(rate)) return kInfiniteRung;
   const double logarithm = std::log10(-rate);
-  return role == CurveRole::kWitness ? std::ceil((logarithm + kLogSlack) * 1e3) / 1e3 : std::floor((logarithm - kLogSlack) * 1e3) / 1e3;
+  return role == CurveRole::kWitness ? std::ceil((logarithm + kLogSlack) * 1e3) / 1e3
+                                     : std::floor((logarithm - kLogSlack) * 1e3) / 1e3;
 }
 
 double covering_quantile(std::vector<double> values, double part) {
-  values.erase(std::remove_if(values.begin(), values.end(), [](double value) { return std::isnan(value); }), values.end());
+  values.erase(std::remove_if(values.begin(), values.end(), [](double value) { return std::isnan(value); }),
+               values.end());
   if (values.empty()) return kNaN;
   const auto count = static_cast<double>(values.size());
   const auto rank = static_cast<std::size_t>(std::clamp(std::ceil(part * count), 1.0, count));
@@ -92,12 +97,14 @@ RatePicture draw_rates(const RecordedLayer& layer) {
   picture.group = (picture.channels + kMaximalPoints - 1) / kMaximalPoints;
   std::vector<std::size_t> order(picture.channels);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return layer.zeta_upper[a] > layer.zeta_upper[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return layer.zeta_upper[a] > layer.zeta_upper[b]; });
   for (const RateSource& source : kRateSources) {
     const std::vector<double>& stored = layer.*source.rates;
     const bool any = std::any_of(stored.begin(), stored.end(), [](double rate) { return !std::isnan(rate); });
     if (!any) continue;
-    const std::vector<double> rates = source.role == CurveRole::kTrajectory ? slowest_per_channel(stored, picture.channels) : stored;
+    const std::vector<double> rates =
+        source.role == CurveRole::kTrajectory ? slowest_per_channel(stored, picture.channels) : stored;
     picture.curves.push_back(grouped_curve(source.name, source.role, rates, order, picture.group));
   }
   return picture;
@@ -127,12 +134,17 @@ SurvivalPicture draw_survival(const RecordedLayer& layer) {
   picture.steps = layer.steps;
   if (layer.steps == 0 || layer.trajectory_upper.empty()) return picture;
   const double end = std::log10(static_cast<double>(layer.steps)) + 2;
-  for (int k = 0; k <= static_cast<int>(std::ceil(end * 8)); ++k) picture.at.push_back(std::round(std::pow(10, k / 8.0)));
+  for (int k = 0; k <= static_cast<int>(std::ceil(end * 8)); ++k)
+    picture.at.push_back(std::round(std::pow(10, k / 8.0)));
   picture.at.erase(std::unique(picture.at.begin(), picture.at.end()), picture.at.end());
   const struct {
     const char* name;
     double part;
-  } kParts[] = {{"slowest state", 1.0}, {"99 % of states keep at most", 0.99}, {"90 % of states keep at most", 0.9}, {"half of the states keep at most", 0.5}, {"10 % of states keep at most", 0.1}};
+  } kParts[] = {{"slowest state", 1.0},
+                {"99 % of states keep at most", 0.99},
+                {"90 % of states keep at most", 0.9},
+                {"half of the states keep at most", 0.5},
+                {"10 % of states keep at most", 0.1}};
   for (const auto& [name, part] : kParts) {
     SurvivalPicture::Curve curve;
     curve.name = name;

@@ -10,7 +10,8 @@ namespace lyap {
 
 /// Points a curve over channels has at most; more channels are drawn in groups of neighbours.
 inline constexpr std::size_t kMaximalPoints = 256;
-/// Code for a decay rate of exactly zero and for an infinite one, on an axis of log10 (binary64 lies within [-324, 309]).
+/// Code for a decay rate of exactly zero and for an infinite one, on an axis of log10 (binary64 lies within [-324,
+/// 309]).
 inline constexpr double kZeroRung = -400, kInfiniteRung = 400;
 
 /// How a curve may be read, which decides the side its points are rounded to.
@@ -37,30 +38,33 @@ struct RateCurve {
   std::vector<double> log10_decay;
 };
 
-/// Decay rates of one layer's channels, ordered by the one-step bound, slowest first. With `group` > 1 each point stands for that many neighbouring
-/// channels and shows the slowest of them, so that no point is nicer than any channel it stands for.
+/// Decay rates of one layer's channels, ordered by the one-step bound, slowest first. With `group` > 1 each point
+/// stands for that many neighbouring channels and shows the slowest of them, so that no point is nicer than any channel
+/// it stands for.
 struct RatePicture {
   std::size_t channels = 0, group = 1;
   std::vector<RateCurve> curves;
 };
 
-/// Histogram of half-lives ln 2 / |upper bound of the finite-time exponent|, in steps; bins of equal width in log10, common to all layers.
+/// Histogram of half-lives ln 2 / |upper bound of the finite-time exponent|, in steps; bins of equal width in log10,
+/// common to all layers.
 struct HalfLifePicture {
   double first_edge = 0, bin_width = 0.25;  ///< log10 of steps
   std::vector<std::size_t> counts;
   bool first_is_open = false, last_is_open = false;  ///< the bin also holds everything shorter, everything longer
-  std::size_t unbounded = 0;                ///< states whose half-life has no finite bound (exponent bound 0)
+  std::size_t unbounded = 0;                         ///< states whose half-life has no finite bound (exponent bound 0)
 };
 
-/// Upper bounds of the share of a deviation that is left after t steps at the average rate of the sequence, for quantiles of the states.
+/// Upper bounds of the share of a deviation that is left after t steps at the average rate of the sequence, for
+/// quantiles of the states.
 struct SurvivalPicture {
-  std::size_t steps = 0;                   ///< T; the only t at which the curves are proved bounds
-  std::vector<double> at;                  ///< t, increasing
+  std::size_t steps = 0;   ///< T; the only t at which the curves are proved bounds
+  std::vector<double> at;  ///< t, increasing
   struct Curve {
-    std::string name;                      ///< which part of the states
-    double rate = 0;                       ///< the quantile of the exponents' upper bounds
-    std::vector<double> share;             ///< at each t
-    double share_at_end = 1;               ///< at t = T
+    std::string name;           ///< which part of the states
+    double rate = 0;            ///< the quantile of the exponents' upper bounds
+    std::vector<double> share;  ///< at each t
+    double share_at_end = 1;    ///< at t = T
   };
   std::vector<Curve> curves;
 };
@@ -73,10 +77,12 @@ struct SurvivalPicture {
 /// No curves where the layer has no trajectory or its length is not stated.
 [[nodiscard]] SurvivalPicture draw_survival(const RecordedLayer& layer);
 
-/// The smallest stored value that at least `part` of the numbers do not exceed (`part` in [0, 1]; 1 is the largest). NaN entries are left out; NaN where none is left.
+/// The smallest stored value that at least `part` of the numbers do not exceed (`part` in [0, 1]; 1 is the largest).
+/// NaN entries are left out; NaN where none is left.
 [[nodiscard]] double covering_quantile(std::vector<double> values, double part);
 
-/// log10 of minus `rate`, three decimals, rounded so that a bound or trajectory never looks faster and a witness never slower than it is.
+/// log10 of minus `rate`, three decimals, rounded so that a bound or trajectory never looks faster and a witness never
+/// slower than it is.
 [[nodiscard]] double log10_decay(double rate, CurveRole role);
 
 }  // namespace lyap

@@ -33,10 +33,14 @@ std::string wins_text(const RecordedLayer& layer) {
 std::string trajectory_text(const RecordedLayer& layer) {
   if (layer.trajectory_upper.empty()) return "–";
   const double fastest = *std::min_element(layer.trajectory_lower.begin(), layer.trajectory_lower.end());
-  return rounded_text(fastest, TextRounding::kDown) + " … " + bound_or_dash(covering_quantile(layer.trajectory_upper, 0.5)) + " … " + bound_or_dash(largest(layer.trajectory_upper));
+  return rounded_text(fastest, TextRounding::kDown) + " … " +
+         bound_or_dash(covering_quantile(layer.trajectory_upper, 0.5)) + " … " +
+         bound_or_dash(largest(layer.trajectory_upper));
 }
 
-std::size_t count_zero(const std::vector<double>& rates) { return static_cast<std::size_t>(std::count(rates.begin(), rates.end(), 0.0)); }
+std::size_t count_zero(const std::vector<double>& rates) {
+  return static_cast<std::size_t>(std::count(rates.begin(), rates.end(), 0.0));
+}
 
 data rate_rows(const RecordedLayer& layer) {
   data rows{data::type::list};
@@ -60,12 +64,19 @@ data rate_rows(const RecordedLayer& layer) {
 }
 
 std::string rates_words(const RecordedLayer& layer, const RatePicture& picture) {
-  std::string text = "Decay rates of the " + std::to_string(picture.channels) + (layer.kind == "mamba2" ? " heads" : " channels") + ", slowest first. Proved: at least " +
+  std::string text = "Decay rates of the " + std::to_string(picture.channels) +
+                     (layer.kind == "mamba2" ? " heads" : " channels") + ", slowest first. Proved: at least " +
                      rounded_text(-largest(layer.zeta_upper), TextRounding::kDown) + " nats in any one step";
-  if (!layer.exponent_upper.empty()) text += ", at least " + rounded_text(-largest(layer.exponent_upper), TextRounding::kDown) + " nats per step in the long run";
+  if (!layer.exponent_upper.empty())
+    text += ", at least " + rounded_text(-largest(layer.exponent_upper), TextRounding::kDown) +
+            " nats per step in the long run";
   text += ".";
-  if (picture.group > 1) text += " Each point stands for " + std::to_string(picture.group) + " neighbouring channels, ordered by the one-step bound, and shows the slowest of them.";
-  if (const std::size_t zeros = count_zero(layer.zeta_upper); zeros > 0) text += " For " + std::to_string(zeros) + " of them the bound of one step is exactly zero: drawn on the rung marked 0.";
+  if (picture.group > 1)
+    text += " Each point stands for " + std::to_string(picture.group) +
+            " neighbouring channels, ordered by the one-step bound, and shows the slowest of them.";
+  if (const std::size_t zeros = count_zero(layer.zeta_upper); zeros > 0)
+    text +=
+        " For " + std::to_string(zeros) + " of them the bound of one step is exactly zero: drawn on the rung marked 0.";
   return text;
 }
 
@@ -101,13 +112,18 @@ data half_life_rows(const HalfLifePicture& picture) {
 std::string half_life_words(const RecordedLayer& layer, const HalfLifePicture& picture) {
   const double median = halving_steps_upper_bound(covering_quantile(layer.trajectory_upper, 0.5));
   const double longest = halving_steps_upper_bound(largest(layer.trajectory_upper));
-  std::string text = "Half of the states halve a deviation within " + rounded_text(median, TextRounding::kUp) + " steps; the slowest within " + (std::isinf(longest) ? std::string("no provable number of") : rounded_text(longest, TextRounding::kUp)) + " steps, at the average rate of the sequence.";
-  if (picture.unbounded > 0) text.append(" States without a finite bound, not drawn: ").append(std::to_string(picture.unbounded)).append(".");
+  std::string text =
+      "Half of the states halve a deviation within " + rounded_text(median, TextRounding::kUp) +
+      " steps; the slowest within " +
+      (std::isinf(longest) ? std::string("no provable number of") : rounded_text(longest, TextRounding::kUp)) +
+      " steps, at the average rate of the sequence.";
+  if (picture.unbounded > 0)
+    text.append(" States without a finite bound, not drawn: ").append(std::to_string(picture.unbounded)).append(".");
   return text;
 }
 
 std::string share_words(double share) {
-  return share < 1 ? std::string("at most ").append(rounded_text(100 * share, TextRounding::kUp)).append(" %") : std::string("possibly all");
+  return share < 1 ? std::string("at most ").append(share_text(share)) : std::string("possibly all");
 }
 
 std::string survival_words(const SurvivalPicture& picture) {
@@ -122,7 +138,7 @@ data survival_rows(const SurvivalPicture& picture) {
   for (const SurvivalPicture::Curve& curve : picture.curves) {
     data row;
     row.set("name", curve.name);
-    row.set("share", rounded_text(100 * curve.share_at_end, TextRounding::kUp) + " %");
+    row.set("share", share_text(curve.share_at_end));
     const double half_life = halving_steps_upper_bound(curve.rate);
     row.set("half_life", std::isinf(half_life) ? "no bound" : rounded_text(half_life, TextRounding::kUp));
     rows << row;

@@ -14,7 +14,8 @@ struct ScientificDigits {
   int exponent = 0;
 };
 
-/// All digits of a positive finite double: a binary64 number has at most 767 significant decimal digits, so nothing is cut off.
+/// All digits of a positive finite double: a binary64 number has at most 767 significant decimal digits, so nothing is
+/// cut off.
 ScientificDigits exact_digits(double value) {
   char text[832];
   std::snprintf(text, sizeof text, "%.780e", value);
@@ -61,8 +62,11 @@ std::string without_trailing_zeros(std::string text) {
 
 std::string plain_text(const ScientificDigits& number) {
   const int count = static_cast<int>(number.digits.size());
-  if (number.exponent < 0) return without_trailing_zeros("0." + std::string(static_cast<std::size_t>(-number.exponent - 1), '0') + number.digits);
-  if (number.exponent + 1 >= count) return number.digits + std::string(static_cast<std::size_t>(number.exponent + 1 - count), '0');
+  if (number.exponent < 0)
+    return without_trailing_zeros("0." + std::string(static_cast<std::size_t>(-number.exponent - 1), '0') +
+                                  number.digits);
+  if (number.exponent + 1 >= count)
+    return number.digits + std::string(static_cast<std::size_t>(number.exponent + 1 - count), '0');
   const auto split = static_cast<std::size_t>(number.exponent + 1);
   return without_trailing_zeros(number.digits.substr(0, split) + "." + number.digits.substr(split));
 }
@@ -95,10 +99,20 @@ double halving_steps_upper_bound(double rate) {
 
 double surviving_share_upper_bound(double rate, double steps) {
   if (!(rate < 0) || !(steps > 0)) return 1.0;
-  // The product and exp are each good to a few ulps; 1e-12 relative in the exponent and in the result covers both many times over.
+  // The product and exp are each good to a few ulps; 1e-12 relative in the exponent and in the result covers both many
+  // times over.
   const double exponent = steps * rate * (1 - 1e-12);
   const double above = std::exp(exponent) * (1 + 1e-12);
   return std::min(1.0, (std::floor(above * 1e4) + 1) / 1e4);
+}
+
+std::string share_text(double share) {
+  // Exact in hundredths of a percent, of which there are at most 10,000: three digits are lost only from 10 % on, where
+  // tenths are kept, rounded up.
+  const long hundredths = std::lround(share * 1e4);
+  const long shown = hundredths >= 1000 ? (hundredths + 9) / 10 * 10 : hundredths;
+  const std::string fraction = std::to_string(100 + shown % 100).substr(1);
+  return without_trailing_zeros(std::to_string(shown / 100) + "." + fraction) + "\u00a0%";
 }
 
 }  // namespace lyap

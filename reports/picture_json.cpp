@@ -33,13 +33,17 @@ std::string number_list(const std::vector<double>& values) {
 
 std::string quoted(const std::string& text) { return json(text).dump(-1, ' ', true, json::error_handler_t::replace); }
 
-const char* role_name(CurveRole role) { return role == CurveRole::kBound ? "bound" : (role == CurveRole::kWitness ? "witness" : "trajectory"); }
+const char* role_name(CurveRole role) {
+  return role == CurveRole::kBound ? "bound" : (role == CurveRole::kWitness ? "witness" : "trajectory");
+}
 
 std::string rates_json(const RatePicture& picture) {
-  std::string text = "{\"channels\":" + std::to_string(picture.channels) + ",\"group\":" + std::to_string(picture.group) + ",\"curves\":[";
+  std::string text = "{\"channels\":" + std::to_string(picture.channels) +
+                     ",\"group\":" + std::to_string(picture.group) + ",\"curves\":[";
   for (const RateCurve& curve : picture.curves) {
     if (&curve != &picture.curves.front()) text += ',';
-    text += "{\"name\":" + quoted(curve.name) + ",\"role\":\"" + role_name(curve.role) + "\",\"values\":" + number_list(curve.log10_decay) + "}";
+    text += "{\"name\":" + quoted(curve.name) + ",\"role\":\"" + role_name(curve.role) +
+            "\",\"values\":" + number_list(curve.log10_decay) + "}";
   }
   return text + "]}";
 }
@@ -50,12 +54,14 @@ std::string half_lives_json(const HalfLifePicture& picture) {
   append_number(text, picture.first_edge);
   text += ",\"width\":";
   append_number(text, picture.bin_width);
-  text += std::string(",\"open\":[") + (picture.first_is_open ? "true," : "false,") + (picture.last_is_open ? "true]" : "false]");
+  text += std::string(",\"open\":[") + (picture.first_is_open ? "true," : "false,") +
+          (picture.last_is_open ? "true]" : "false]");
   return text + ",\"unbounded\":" + std::to_string(picture.unbounded) + ",\"counts\":" + number_list(counts) + "}";
 }
 
 std::string survival_json(const SurvivalPicture& picture) {
-  std::string text = "{\"steps\":" + std::to_string(picture.steps) + ",\"at\":" + number_list(picture.at) + ",\"curves\":[";
+  std::string text =
+      "{\"steps\":" + std::to_string(picture.steps) + ",\"at\":" + number_list(picture.at) + ",\"curves\":[";
   for (const SurvivalPicture::Curve& curve : picture.curves) {
     if (&curve != &picture.curves.front()) text += ',';
     text += "{\"name\":" + quoted(curve.name) + ",\"end\":";
@@ -79,7 +85,8 @@ std::string overview_json(const CertificateRecord& record) {
       any = any || !std::isnan(values.back());
     }
     if (!any) continue;
-    text += std::string(first ? "" : ",") + "{\"name\":" + quoted(name) + ",\"role\":\"" + role_name(role) + "\",\"values\":" + number_list(values) + "}";
+    text += std::string(first ? "" : ",") + "{\"name\":" + quoted(name) + ",\"role\":\"" + role_name(role) +
+            "\",\"values\":" + number_list(values) + "}";
     first = false;
   }
   return text + "]}";
@@ -92,10 +99,17 @@ std::string script_safe(const std::string& json_text) {
   safe.reserve(json_text.size());
   for (const char letter : json_text) {
     switch (letter) {
-      case '<': safe += "\\u003c"; break;
-      case '>': safe += "\\u003e"; break;
-      case '&': safe += "\\u0026"; break;
-      default: safe += letter;
+      case '<':
+        safe += "\\u003c";
+        break;
+      case '>':
+        safe += "\\u003e";
+        break;
+      case '&':
+        safe += "\\u0026";
+        break;
+      default:
+        safe += letter;
     }
   }
   return safe;
@@ -110,7 +124,10 @@ std::string picture_json(const std::vector<CertificateRecord>& records) {
     for (std::size_t i = 0; i < record.layers.size(); ++i) {
       if (i > 0) text += ',';
       const RecordedLayer& layer = record.layers[i];
-      text += "{\"index\":" + std::to_string(layer.index) + ",\"rates\":" + rates_json(draw_rates(layer)) + ",\"halfLives\":" + half_lives_json(half_lives[i]) + ",\"survival\":" + survival_json(draw_survival(layer)) + "}";
+      text += "{\"index\":" + std::to_string(layer.index) +
+              ",\"perHead\":" + (layer.kind == "mamba2" ? "true" : "false") +
+              ",\"rates\":" + rates_json(draw_rates(layer)) + ",\"halfLives\":" + half_lives_json(half_lives[i]) +
+              ",\"survival\":" + survival_json(draw_survival(layer)) + "}";
     }
     text += "]}";
   }

@@ -6,9 +6,9 @@
 
 #include "reports/claim_groups.hpp"
 #include "reports/claim_sentences.hpp"
-#include "reports/number_text.hpp"
 #include "reports/layer_pictures.hpp"
 #include "reports/layer_tables.hpp"
+#include "reports/number_text.hpp"
 
 namespace lyap {
 namespace {
@@ -18,8 +18,12 @@ using kainjow::mustache::data;
 /// More layers than this are shown one at a time, with a selector.
 constexpr std::size_t kLayersShownTogether = 8;
 
-const char* verdict_word(const std::string& verdict) { return verdict == "proven" ? "Proved" : (verdict == "refuted" ? "Refuted" : "Undecided"); }
-const char* verdict_mark(const std::string& verdict) { return verdict == "proven" ? "✓" : (verdict == "refuted" ? "✗" : "?"); }
+const char* verdict_word(const std::string& verdict) {
+  return verdict == "proven" ? "Proved" : (verdict == "refuted" ? "Refuted" : "Undecided");
+}
+const char* verdict_mark(const std::string& verdict) {
+  return verdict == "proven" ? "✓" : (verdict == "refuted" ? "✗" : "?");
+}
 
 void set_verdict(data& target, const std::string& verdict) {
   target.set("verdict", verdict);
@@ -86,7 +90,8 @@ data file_list(const CertificateRecord& record) {
 }
 
 std::string model_line(const CertificateRecord& record) {
-  return record.family + ", " + std::to_string(record.layer_count) + (record.layer_count == 1 ? " layer" : " layers") + ", width " + std::to_string(record.d_model);
+  return record.family + ", " + std::to_string(record.layer_count) + (record.layer_count == 1 ? " layer" : " layers") +
+         ", width " + std::to_string(record.d_model);
 }
 
 /// The layer that a page with a selector opens with: the one whose long-run bound is weakest.
@@ -109,8 +114,15 @@ data layer_list(const CertificateRecord& record, std::size_t number) {
   return list;
 }
 
+bool has_any(const CertificateRecord& record, std::vector<double> RecordedLayer::*array) {
+  return std::any_of(record.layers.begin(), record.layers.end(),
+                     [&](const RecordedLayer& layer) { return !(layer.*array).empty(); });
+}
+
 std::string bound_text(const LargestRate& largest) {
-  return std::isnan(largest.value) ? "–" : rounded_text(largest.value, TextRounding::kUp) + " (layer " + std::to_string(largest.layer) + ")";
+  return std::isnan(largest.value)
+             ? "–"
+             : rounded_text(largest.value, TextRounding::kUp) + " (layer " + std::to_string(largest.layer) + ")";
 }
 
 }  // namespace
@@ -131,15 +143,15 @@ data record_section(const CertificateRecord& record, std::size_t number) {
   section.set("sentences", sentence_list(record));
   section.set("has_requirements", !record.conditions.empty());
   section.set("requirements", requirement_list(record));
-  if (const std::string forgetting = forgetting_sentence(record); !forgetting.empty()) section.set("forgetting", forgetting);
+  if (const std::string forgetting = forgetting_sentence(record); !forgetting.empty())
+    section.set("forgetting", forgetting);
   section.set("layer_rows", layer_table(record));
   section.set("layer_count", std::to_string(record.layers.size()));
   section.set("layers", layer_list(record, number));
   section.set("with_selector", record.layers.size() > kLayersShownTogether);
-  const bool rates = std::any_of(record.layers.begin(), record.layers.end(), [](const RecordedLayer& layer) { return !layer.zeta_upper.empty() || !layer.trajectory_upper.empty(); });
-  section.set("has_pictures", rates);
-  const bool trajectory = std::any_of(record.layers.begin(), record.layers.end(), [](const RecordedLayer& layer) { return !layer.trajectory_upper.empty(); });
-  section.set("has_trajectory", trajectory);
+  section.set("has_trajectory", has_any(record, &RecordedLayer::trajectory_upper));
+  section.set("has_pictures",
+              has_any(record, &RecordedLayer::zeta_upper) || has_any(record, &RecordedLayer::trajectory_upper));
   section.set("claim_groups", claim_groups(record));
   section.set("claim_count", std::to_string(record.claims.size()));
   section.set("not_covered", text_list(record.not_covered));

@@ -11,7 +11,8 @@ namespace lyap {
 /// The certificate's name for headings: the file's name without folder and ending.
 [[nodiscard]] std::string record_name(const CertificateRecord& record);
 
-/// What page.mustache shows of one certificate: verdict, sentences, tables, pictures' fallback tables, claims, provenance. `number` makes ids unique.
+/// What page.mustache shows of one certificate: verdict, sentences, tables, pictures' fallback tables, claims,
+/// provenance. `number` makes ids unique.
 [[nodiscard]] kainjow::mustache::data record_section(const CertificateRecord& record, std::size_t number);
 
 /// The certificate's line in the comparison of several.

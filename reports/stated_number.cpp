@@ -17,7 +17,8 @@ double read_hexadecimal(const JsonView& place) {
   if (text.size() < 100 && std::regex_match(text, match, kInfinity)) {
     return match[1].str() == "-" ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
   }
-  if (text.size() >= 100 || !std::regex_match(text, kHexadecimal)) place.fail("a hexadecimal float such as \"-0x1.8p-30\" is expected");
+  if (text.size() >= 100 || !std::regex_match(text, kHexadecimal))
+    place.fail("a hexadecimal float such as \"-0x1.8p-30\" is expected");
   return std::strtod(text.c_str(), nullptr);
 }
 
@@ -48,7 +49,8 @@ StatedNumber read_stated_number(const JsonView& place) {
 
 void require_known_schema(const JsonView& place) {
   const std::string version = place.any_text();
-  if (version != "1" && version.rfind("1.", 0) != 0) place.fail("schema version 1 is expected, found " + version.substr(0, 40));
+  if (version != "1" && version.rfind("1.", 0) != 0)
+    place.fail("schema version 1 is expected, found " + version.substr(0, 40));
 }
 
 RecordedLayer read_layer_summary(const JsonView& place) {

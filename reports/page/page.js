@@ -3,6 +3,7 @@
   const data = JSON.parse(document.getElementById("lyap-pictures").textContent);
   const charts = new Map();
   const compact = new Intl.NumberFormat("en", {maximumSignificantDigits: 3});
+  const compactCount = value => value.toLocaleString("en");
   const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const superscript = n => String(n).replace(/./g, c => c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[+c]);
   const power = n => n >= -2 && n <= 3 ? String(+Math.pow(10, n).toPrecision(1)) : "10" + superscript(n);
@@ -64,7 +65,7 @@
   };
 
   function rateSets(curves, axis, xs) {
-    return curves.map(curve => ({label: curve.name, data: curve.values.map((v, i) => ({x: xs(i), y: place(axis, v), raw: v})), ...looks(names.indexOf(curve.name)), pointHoverRadius: 4}));
+    return curves.map(curve => ({label: curve.name, data: curve.values.map((v, i) => ({x: xs(i), y: place(axis, v), raw: v})), ...looks(names.indexOf(curve.name)), order: -names.indexOf(curve.name), pointHoverRadius: 4, clip: 6}));
   }
   const rateTip = heading => ({callbacks: {title: items => heading(items[0]), label: item => item.dataset.label + ": " + decay(item.raw.raw)}});
 
@@ -81,9 +82,9 @@
 
   function rates(record, layer) {
     const view = data.records[record].layers[layer].rates, options = legendLines(base());
-    const axis = rateAxis(view.curves), count = view.curves[0].values.length;
-    options.scales = {y: rateScale(axis), x: {type: "linear", min: 0, max: Math.max(1, view.channels), title: title("channels, slowest bound first"), grid: {display: false}, ticks: {color: css("--quiet"), maxTicksLimit: 6, precision: 0}}};
-    options.plugins.tooltip = rateTip(item => view.group > 1 ? "slowest of channels " + item.raw.x + "–" + Math.min(view.channels, item.raw.x + view.group) : "channel at place " + item.raw.x);
+    const axis = rateAxis(view.curves), count = view.curves[0].values.length, margin = count < 50 ? .3 : 0, heads = data.records[record].layers[layer].perHead;
+    options.scales = {y: rateScale(axis), x: {type: "linear", min: -margin, max: Math.max(1, (count - 1) * view.group + margin), title: title((heads ? "heads" : "channels") + ", slowest bound first"), grid: {display: false}, ticks: {color: css("--quiet"), maxTicksLimit: 6, precision: 0, includeBounds: false, callback: v => Number.isInteger(v) ? compactCount(v) : ""}}};
+    options.plugins.tooltip = rateTip(item => view.group > 1 ? "slowest of channels " + item.raw.x + "–" + Math.min(view.channels, item.raw.x + view.group) : (heads ? "head" : "channel") + " at place " + item.raw.x);
     const datasets = rateSets(view.curves, axis, i => i * view.group);
     for (const set of datasets) {
       if (set.showLine === false) { set.pointRadius = count > 64 ? 2 : 3; set.borderWidth = 1; }
@@ -97,7 +98,7 @@
     const last = view.first + view.width * view.counts.length;
     options.scales = {
       x: {type: "linear", min: view.first, max: last, title: title("half-life in steps, upper bound"), grid: {display: false}, afterBuildTicks: logTicks, ticks: {color: css("--quiet"), callback: v => power(v) + (v === last && view.open[1] ? " or more" : v === view.first && view.open[0] ? " or less" : "")}},
-      y: {beginAtZero: true, title: title("states or heads"), grid: {color: css("--grid")}, ticks: {color: css("--quiet"), precision: 0, maxTicksLimit: 6}}};
+      y: {beginAtZero: true, title: title(data.records[record].layers[layer].perHead ? "heads" : "states"), grid: {color: css("--grid")}, ticks: {color: css("--quiet"), precision: 0, maxTicksLimit: 6}}};
     options.plugins.legend.display = false;
     options.plugins.tooltip = {callbacks: {title: () => "", label: item => compact.format(10 ** (item.raw.x - view.width / 2)) + " to " + compact.format(10 ** (item.raw.x + view.width / 2)) + " steps: " + item.raw.y}};
     return {type: "bar", data: {datasets: [{data: view.counts.map((y, i) => ({x: view.first + view.width * (i + .5), y})), backgroundColor: css("--c-path"), grouped: false, barPercentage: .92, categoryPercentage: 1}]}, options};

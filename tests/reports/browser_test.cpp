@@ -21,10 +21,14 @@ std::string browser() {
   return "";
 }
 
-/// The page's elements after its scripts ran, in a window so high that every picture is on screen, and what the console said.
+/// The page's elements after its scripts ran, in a window so high that every picture is on screen, and what the console
+/// said.
 std::string opened(const std::filesystem::path& page, const std::filesystem::path& profile, int width) {
-  const std::string command = "timeout 120 " + browser() + " --headless=new --no-sandbox --disable-gpu --no-first-run --user-data-dir=" + profile.string() +
-                              " --enable-logging=stderr --virtual-time-budget=5000 --window-size=" + std::to_string(width) + ",30000 --dump-dom file://" + page.string() + " 2>&1";
+  const std::string command =
+      "timeout 120 " + browser() +
+      " --headless=new --no-sandbox --disable-gpu --no-first-run --user-data-dir=" + profile.string() +
+      " --enable-logging=stderr --virtual-time-budget=5000 --window-size=" + std::to_string(width) +
+      ",30000 --dump-dom file://" + page.string() + " 2>&1";
   FILE* const pipe = popen(command.c_str(), "r");
   std::string text;
   char buffer[65536];
@@ -47,14 +51,16 @@ TEST(ReportInABrowser, draws_every_picture_without_a_message_on_the_console) {
   what.channels = 40;
   what.change_arrays = [](std::vector<NamedArray>& arrays) {
     for (NamedArray& array : arrays) {
-      if (array.name == "layer.0.zeta.upper" || array.name == "layer.0.exponent.upper") array.f64[0] = 0, array.f64[1] = -5e-324;
+      if (array.name == "layer.0.zeta.upper" || array.name == "layer.0.exponent.upper")
+        array.f64[0] = 0, array.f64[1] = -5e-324;
       if (array.name == "layer.0.trajectory.exponent.upper") array.f64[0] = 0;
     }
   };
   write_report({lyap::testing::fabricate_certificate(folder.path(), "model", what)}, folder.path() / "model.html");
   const std::string dom = opened(folder.path() / "model.html", folder.path() / "profile", 1280);
   EXPECT_EQ(count(dom, "data-rendered=\"yes\""), 1u + 3u * 3u);
-  EXPECT_EQ(count(dom, "CONSOLE"), 0u) << dom.substr(dom.find("CONSOLE") == std::string::npos ? 0 : dom.find("CONSOLE"), 400);
+  EXPECT_EQ(count(dom, "CONSOLE"), 0u) << dom.substr(dom.find("CONSOLE") == std::string::npos ? 0 : dom.find("CONSOLE"),
+                                                     400);
 }
 
 TEST(ReportInABrowser, shows_one_layer_at_a_time_where_there_are_many) {

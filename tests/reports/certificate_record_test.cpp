@@ -32,7 +32,9 @@ lyap::testing::Fabrication small() {
 
 class CertificateRecordTest : public ::testing::Test {
  protected:
-  std::filesystem::path write(const lyap::testing::Fabrication& what) { return lyap::testing::fabricate_certificate(folder_.path(), "model", what); }
+  std::filesystem::path write(const lyap::testing::Fabrication& what) {
+    return lyap::testing::fabricate_certificate(folder_.path(), "model", what);
+  }
   std::filesystem::path write_changed(const std::function<void(json&)>& change) {
     lyap::testing::Fabrication what = small();
     what.change_json = change;
@@ -112,43 +114,61 @@ TEST_F(CertificateRecordTest, missing_files_are_refused_by_name) {
 }
 
 TEST_F(CertificateRecordTest, files_that_are_no_certificates_are_refused) {
-  for (const char* text : {"", "{", "[]", "null", "{\"schema_version\": 1}", "{\"schema_version\": 1, \"schema_version\": 1}", "{} x", "\xff", "{\"kind\": \"run\", \"steps\": []}"}) {
+  for (const char* text :
+       {"", "{", "[]", "null", "{\"schema_version\": 1}", "{\"schema_version\": 1, \"schema_version\": 1}", "{} x",
+        "\xff", "{\"kind\": \"run\", \"steps\": []}"}) {
     EXPECT_THAT(refusal(write_text(text)), AllOf(HasSubstr("model.json"), Not(HasSubstr("accepted")))) << text;
   }
-  EXPECT_THAT(refusal(write_text("{\"claims\": " + std::string(100, '[') + std::string(100, ']') + "}")), HasSubstr("deeper"));
+  EXPECT_THAT(refusal(write_text("{\"claims\": " + std::string(100, '[') + std::string(100, ']') + "}")),
+              HasSubstr("deeper"));
 }
 
 TEST_F(CertificateRecordTest, every_required_member_is_asked_for_by_name) {
   for (const char* key : {"verdict", "tool", "model", "layers", "not_covered", "arrays"}) {
-    EXPECT_THAT(refusal(write_changed([&](json& certificate) { certificate.erase(key); })), HasSubstr(std::string("\"") + key + "\" is missing"));
+    EXPECT_THAT(refusal(write_changed([&](json& certificate) { certificate.erase(key); })),
+                HasSubstr(std::string("\"") + key + "\" is missing"));
   }
   for (const char* key : {"theorem", "tier", "layer", "statement", "soundness", "verdict"}) {
-    EXPECT_THAT(refusal(write_changed([&](json& certificate) { certificate["claims"][3].erase(key); })), AllOf(HasSubstr("claims[3]"), HasSubstr(key)));
+    EXPECT_THAT(refusal(write_changed([&](json& certificate) { certificate["claims"][3].erase(key); })),
+                AllOf(HasSubstr("claims[3]"), HasSubstr(key)));
   }
 }
 
 TEST_F(CertificateRecordTest, wrong_kinds_of_values_are_refused_with_their_place) {
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["schema_version"] = 2; })), HasSubstr("schema version 1 is expected"));
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["verdict"] = "certain"; })), HasSubstr("verdict: one of proven, refuted, undecided"));
+  EXPECT_THAT(refusal(write_changed([](json& c) { c["schema_version"] = 2; })),
+              HasSubstr("schema version 1 is expected"));
+  EXPECT_THAT(refusal(write_changed([](json& c) { c["verdict"] = "certain"; })),
+              HasSubstr("verdict: one of proven, refuted, undecided"));
   EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"] = json::array(); })), HasSubstr("claims"));
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][1]["theorem"] = "T9"; })), HasSubstr("claims[1].theorem"));
+  EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][1]["theorem"] = "T9"; })),
+              HasSubstr("claims[1].theorem"));
   EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][1]["layer"] = -1; })), HasSubstr("claims[1].layer"));
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][2]["bound"]["hex"] = "nan"; })), HasSubstr("claims[2].bound.hex"));
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][2]["bound"]["hex"] = "0.5"; })), HasSubstr("hexadecimal"));
+  EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][2]["bound"]["hex"] = "nan"; })),
+              HasSubstr("claims[2].bound.hex"));
+  EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][2]["bound"]["hex"] = "0.5"; })),
+              HasSubstr("hexadecimal"));
   EXPECT_THAT(refusal(write_changed([](json& c) { c["not_covered"] = "nothing"; })), HasSubstr("not_covered: a list"));
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["arrays"]["file"] = "../model.safetensors"; })), HasSubstr("arrays.file"));
+  EXPECT_THAT(refusal(write_changed([](json& c) { c["arrays"]["file"] = "../model.safetensors"; })),
+              HasSubstr("arrays.file"));
 }
 
 TEST_F(CertificateRecordTest, a_verdict_that_contradicts_its_claims_is_refused) {
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][2]["verdict"] = "undecided"; })), HasSubstr("contradicts claims[2]"));
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][2]["verdict"] = "refuted", c["verdict"] = "undecided"; })), HasSubstr("contradicts claims[2]"));
+  EXPECT_THAT(refusal(write_changed([](json& c) { c["claims"][2]["verdict"] = "undecided"; })),
+              HasSubstr("contradicts claims[2]"));
+  EXPECT_THAT(
+      refusal(write_changed([](json& c) { c["claims"][2]["verdict"] = "refuted", c["verdict"] = "undecided"; })),
+      HasSubstr("contradicts claims[2]"));
 }
 
 TEST_F(CertificateRecordTest, arrays_that_no_honest_certificate_has_are_refused) {
-  EXPECT_THAT(refusal(write_with_arrays([](auto& a) { named(a, "layer.1.zeta.upper").f64[3] = std::nan(""); })), HasSubstr("layer.1.zeta.upper: NaN"));
-  EXPECT_THAT(refusal(write_with_arrays([](auto& a) { named(a, "layer.1.exponent.upper").f64[3] = 1; })), HasSubstr("exponent.upper is above zeta.upper at entry 3"));
-  EXPECT_THAT(refusal(write_with_arrays([](auto& a) { named(a, "layer.0.zeta.witness").f64[2] = 1; })), HasSubstr("zeta.witness is above zeta.upper at entry 2"));
-  EXPECT_THAT(refusal(write_with_arrays([](auto& a) { named(a, "layer.0.trajectory.exponent.lower").f64[5] = 1; })), HasSubstr("lower is above its upper at entry 5"));
+  EXPECT_THAT(refusal(write_with_arrays([](auto& a) { named(a, "layer.1.zeta.upper").f64[3] = std::nan(""); })),
+              HasSubstr("layer.1.zeta.upper: NaN"));
+  EXPECT_THAT(refusal(write_with_arrays([](auto& a) { named(a, "layer.1.exponent.upper").f64[3] = 1; })),
+              HasSubstr("exponent.upper is above zeta.upper at entry 3"));
+  EXPECT_THAT(refusal(write_with_arrays([](auto& a) { named(a, "layer.0.zeta.witness").f64[2] = 1; })),
+              HasSubstr("zeta.witness is above zeta.upper at entry 2"));
+  EXPECT_THAT(refusal(write_with_arrays([](auto& a) { named(a, "layer.0.trajectory.exponent.lower").f64[5] = 1; })),
+              HasSubstr("lower is above its upper at entry 5"));
   EXPECT_THAT(refusal(write_with_arrays([](auto& a) {
                 auto& bound = named(a, "layer.0.state_bound.upper");
                 bound.f64.resize(3), bound.shape = {3};
@@ -157,8 +177,11 @@ TEST_F(CertificateRecordTest, arrays_that_no_honest_certificate_has_are_refused)
 }
 
 TEST_F(CertificateRecordTest, a_summary_that_differs_from_its_array_is_refused) {
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["layers"][1]["zeta"]["upper"] = lyap::testing::stated(-1.0); })), HasSubstr("layers[1].zeta.upper: is not the largest entry"));
-  EXPECT_THAT(refusal(write_changed([](json& c) { c["layers"][0]["exponent"]["witness"] = lyap::testing::stated(-1.0); })), HasSubstr("layers[0].exponent.witness"));
+  EXPECT_THAT(refusal(write_changed([](json& c) { c["layers"][1]["zeta"]["upper"] = lyap::testing::stated(-1.0); })),
+              HasSubstr("layers[1].zeta.upper: is not the largest entry"));
+  EXPECT_THAT(
+      refusal(write_changed([](json& c) { c["layers"][0]["exponent"]["witness"] = lyap::testing::stated(-1.0); })),
+      HasSubstr("layers[0].exponent.witness"));
 }
 
 }  // namespace

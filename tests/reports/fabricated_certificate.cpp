@@ -12,7 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-NamedArray array(std::size_t layer, const std::string& name, std::vector<std::size_t> shape, std::vector<double> values) {
+NamedArray array(std::size_t layer, const std::string& name, std::vector<std::size_t> shape,
+                 std::vector<double> values) {
   NamedArray result;
   result.name = "layer." + std::to_string(layer) + "." + name;
   result.shape = std::move(shape);
@@ -20,14 +21,16 @@ NamedArray array(std::size_t layer, const std::string& name, std::vector<std::si
   return result;
 }
 
-/// One layer's arrays: worst pre-activations down to about -50 (Mamba-1) or -14 (Mamba-2), and exponents as ordinary text gives them.
+/// One layer's arrays: worst pre-activations down to about -50 (Mamba-1) or -14 (Mamba-2), and exponents as ordinary
+/// text gives them.
 void add_layer(std::vector<NamedArray>& arrays, const Fabrication& what, std::size_t layer) {
   std::mt19937_64 random(1000 + layer);
   std::normal_distribution<double> normal;
   const bool first_kind = what.kind == "mamba1";
   std::vector<double> zeta, exponent, zeta_witness, exponent_witness, bound, low, high;
   for (std::size_t c = 0; c < what.channels; ++c) {
-    const double worst = first_kind ? -8 - std::abs(normal(random)) * (4.0 + static_cast<double>(layer)) : -12 - normal(random);
+    const double worst =
+        first_kind ? -8 - std::abs(normal(random)) * (4.0 + static_cast<double>(layer)) : -12 - normal(random);
     const double alpha = std::exp(normal(random) * 0.5);
     zeta.push_back(-alpha * std::exp(first_kind ? 1.08 * worst : worst));
     zeta_witness.push_back(first_kind ? -alpha * std::exp(worst) : zeta.back() * (1 + 1e-9));
@@ -41,7 +44,8 @@ void add_layer(std::vector<NamedArray>& arrays, const Fabrication& what, std::si
       high.push_back(rate * (1 - 1e-10));
     }
   }
-  const std::vector<std::size_t> c{what.channels}, cn = first_kind ? std::vector<std::size_t>{what.channels, what.states} : c;
+  const std::vector<std::size_t> c{what.channels},
+      cn = first_kind ? std::vector<std::size_t>{what.channels, what.states} : c;
   arrays.push_back(array(layer, "zeta.upper", c, zeta));
   arrays.push_back(array(layer, "zeta.witness", c, zeta_witness));
   arrays.push_back(array(layer, "exponent.upper", c, exponent));
@@ -54,7 +58,8 @@ void add_layer(std::vector<NamedArray>& arrays, const Fabrication& what, std::si
 
 const NamedArray* find(const std::vector<NamedArray>& arrays, std::size_t layer, const std::string& name) {
   const std::string full = "layer." + std::to_string(layer) + "." + name;
-  const auto found = std::find_if(arrays.begin(), arrays.end(), [&](const NamedArray& candidate) { return candidate.name == full; });
+  const auto found =
+      std::find_if(arrays.begin(), arrays.end(), [&](const NamedArray& candidate) { return candidate.name == full; });
   return found == arrays.end() ? nullptr : &*found;
 }
 
@@ -68,55 +73,98 @@ json largest(const std::vector<NamedArray>& arrays, std::size_t layer, const std
   return std::isnan(result) ? json(nullptr) : stated(result);
 }
 
-json claim(const char* theorem, const char* tier, const char* quantity, const json& layer, const std::string& statement, const std::string& formula) {
-  return json{{"theorem", theorem}, {"tier", tier}, {"comparison", "none"}, {"method", nullptr}, {"policy", nullptr}, {"layer", layer}, {"quantity", quantity}, {"statement", statement},
-              {"formula", formula}, {"domain", "every real input sequence"}, {"soundness", "REAL"}, {"verdict", "proven"}, {"bound", nullptr}, {"witness", nullptr}};
+json claim(const char* theorem, const char* tier, const char* quantity, const json& layer, const std::string& statement,
+           const std::string& formula) {
+  return json{{"theorem", theorem},   {"tier", tier},
+              {"comparison", "none"}, {"method", nullptr},
+              {"policy", nullptr},    {"layer", layer},
+              {"quantity", quantity}, {"statement", statement},
+              {"formula", formula},   {"domain", "every real input sequence"},
+              {"soundness", "REAL"},  {"verdict", "proven"},
+              {"bound", nullptr},     {"witness", nullptr}};
 }
 
 json claims(const Fabrication& what, const std::vector<NamedArray>& arrays) {
   json list = json::array();
-  list.push_back(claim("T1", "structural", "exponent", "all", "In all layers the distance of a state between two runs with the same inputs never grows.", "lambda <= 0"));
+  list.push_back(claim("T1", "structural", "exponent", "all",
+                       "In all layers the distance of a state between two runs with the same inputs never grows.",
+                       "lambda <= 0"));
   list.back()["bound"] = stated(0.0);
-  list.push_back(claim("T2", "structural", "output_deviation", "all", "Scan outputs differ by at most the sum over states of |C| times the distance of the state.", "|y' - y| <= sum |C| |h' - h|"));
+  list.push_back(claim("T2", "structural", "output_deviation", "all",
+                       "Scan outputs differ by at most the sum over states of |C| times the distance of the state.",
+                       "|y' - y| <= sum |C| |h' - h|"));
   for (std::size_t i = 0; i < what.layers; ++i) {
-    json zeta = claim("T1", "universal", "zeta", i, "In layer " + std::to_string(i) + " every step shrinks the distance of two states, whatever the inputs.", "|h'_T - h_T| <= exp((T - t) zeta) |h'_t - h_t|");
+    json zeta =
+        claim("T1", "universal", "zeta", i,
+              "In layer " + std::to_string(i) + " every step shrinks the distance of two states, whatever the inputs.",
+              "|h'_T - h_T| <= exp((T - t) zeta) |h'_t - h_t|");
     zeta["bound"] = largest(arrays, i, "zeta.upper");
-    if (const json witness = largest(arrays, i, "zeta.witness"); !witness.is_null()) zeta["witness"] = json{{"value", witness}, {"channel", 3}, {"how", "reached by an input found by search"}};
+    if (const json witness = largest(arrays, i, "zeta.witness"); !witness.is_null())
+      zeta["witness"] = json{{"value", witness}, {"channel", 3}, {"how", "reached by an input found by search"}};
     list.push_back(zeta);
-    list.push_back(claim("T1", "universal", "exponent", i, "The Lyapunov exponent of every state of layer " + std::to_string(i) + " is below zero.", "lambda = limsup_T -(alpha/T) sum Delta_t <= bound"));
+    list.push_back(claim("T1", "universal", "exponent", i,
+                         "The Lyapunov exponent of every state of layer " + std::to_string(i) + " is below zero.",
+                         "lambda = limsup_T -(alpha/T) sum Delta_t <= bound"));
     list.back()["bound"] = largest(arrays, i, "exponent.upper");
-    list.push_back(claim("T2", "universal", "output_gain", i, "Outputs of layer " + std::to_string(i) + " differ by at most 35.2 times the largest distance of their states.", "|y' - y| <= gain max |h' - h|"));
+    list.push_back(claim(
+        "T2", "universal", "output_gain", i,
+        "Outputs of layer " + std::to_string(i) + " differ by at most 35.2 times the largest distance of their states.",
+        "|y' - y| <= gain max |h' - h|"));
     list.back()["bound"] = stated(35.2);
     if (!what.trajectory) continue;
-    list.push_back(claim("T1", "trajectory", "trajectory_exponent", i, "On this sequence the finite-time exponents of layer " + std::to_string(i) + " are enclosed.", "lambda_T = -(alpha/T) sum Delta_t"));
+    list.push_back(claim("T1", "trajectory", "trajectory_exponent", i,
+                         "On this sequence the finite-time exponents of layer " + std::to_string(i) + " are enclosed.",
+                         "lambda_T = -(alpha/T) sum Delta_t"));
     list.back()["bound"] = largest(arrays, i, "trajectory.exponent.upper");
-    list.back()["domain"] = "exactly the " + std::to_string(what.steps) + " block inputs that lyap's float32 run produced";
+    list.back()["domain"] =
+        "exactly the " + std::to_string(what.steps) + " block inputs that lyap's float32 run produced";
   }
   return list;
 }
 
 json layer_summary(const Fabrication& what, const std::vector<NamedArray>& arrays, std::size_t i) {
-  json layer{{"index", i}, {"kind", what.kind}, {"policies", json::object()}, {"domain", "real"}, {"output_gain", stated(35.2)}, {"trajectory", nullptr}};
+  json layer{{"index", i},       {"kind", what.kind},           {"policies", json::object()},
+             {"domain", "real"}, {"output_gain", stated(35.2)}, {"trajectory", nullptr}};
   for (const char* name : {"zeta", "exponent"}) {
     const std::string prefix = name;
-    layer[name] = json{{"upper", largest(arrays, i, prefix + ".upper")}, {"channel", 0}, {"witness", largest(arrays, i, prefix + ".witness")}};
+    layer[name] = json{{"upper", largest(arrays, i, prefix + ".upper")},
+                       {"channel", 0},
+                       {"witness", largest(arrays, i, prefix + ".witness")}};
   }
   layer["state_bound"] = largest(arrays, i, "state_bound.upper");
-  layer["relaxation_wins"] = what.kind == "mamba1" ? json{{"quadratic", what.channels - 5}, {"linear", 5}} : json{{"exact", what.channels}};
+  layer["relaxation_wins"] =
+      what.kind == "mamba1" ? json{{"quadratic", what.channels - 5}, {"linear", 5}} : json{{"exact", what.channels}};
   if (what.trajectory) layer["trajectory"] = json{{"steps", what.steps}};
   return layer;
 }
 
-json certificate(const Fabrication& what, const std::vector<NamedArray>& arrays, const std::string& name, const std::string& sha256) {
-  json result{{"schema_version", 1}, {"verdict", "proven"}, {"undecided", json::array()}, {"date", "2026-11-25T10:00:00Z"}, {"fail_on", json::array()}};
-  result["tool"] = json{{"name", "lyap"}, {"version", "0.1.0"}, {"commit", "0123abc"}, {"compiler", "GNU 12.2.0"}, {"flags", "-O3 -frounding-math -ffp-contract=off"}, {"rounding_self_test", "passed on 2 threads"}};
-  result["model"] = json{{"name", name}, {"family", what.kind == "mamba1" ? "mamba" : "mamba2"}, {"layers", what.layers}, {"d_model", 192},
-                         {"files", json::array({json{{"file", "config.json"}, {"sha256", std::string(64, 'a')}}, json{{"file", "model.safetensors"}, {"sha256", std::string(64, 'b')}}})}};
+json certificate(const Fabrication& what, const std::vector<NamedArray>& arrays, const std::string& name,
+                 const std::string& sha256) {
+  json result{{"schema_version", 1},
+              {"verdict", "proven"},
+              {"undecided", json::array()},
+              {"date", "2026-11-25T10:00:00Z"},
+              {"fail_on", json::array()}};
+  result["tool"] = json{{"name", "lyap"},
+                        {"version", "0.1.0"},
+                        {"commit", "0123abc"},
+                        {"compiler", "GNU 12.2.0"},
+                        {"flags", "-O3 -frounding-math -ffp-contract=off"},
+                        {"rounding_self_test", "passed on 2 threads"}};
+  result["model"] =
+      json{{"name", name},
+           {"family", what.kind == "mamba1" ? "mamba" : "mamba2"},
+           {"layers", what.layers},
+           {"d_model", 192},
+           {"files", json::array({json{{"file", "config.json"}, {"sha256", std::string(64, 'a')}},
+                                  json{{"file", "model.safetensors"}, {"sha256", std::string(64, 'b')}}})}};
   result["command"] = "lyap certify models/" + name + " --tokens sample.safetensors --out " + name + ".json";
   result["claims"] = claims(what, arrays);
   result["layers"] = json::array();
   for (std::size_t i = 0; i < what.layers; ++i) result["layers"].push_back(layer_summary(what, arrays, i));
-  result["not_covered"] = json::array({"Rounding in the program that runs the model is not covered.", "Trajectory claims say nothing about other sequences, nor about what comes after the last step."});
+  result["not_covered"] =
+      json::array({"Rounding in the program that runs the model is not covered.",
+                   "Trajectory claims say nothing about other sequences, nor about what comes after the last step."});
   result["arrays"] = json{{"file", name + ".safetensors"}, {"sha256", sha256}};
   return result;
 }
@@ -130,7 +178,8 @@ json stated(double value) {
   return json{{"hex", value == 0 ? "0x0p+0" : hex}, {"decimal", decimal}};
 }
 
-std::filesystem::path fabricate_certificate(const std::filesystem::path& folder, const std::string& name, const Fabrication& what) {
+std::filesystem::path fabricate_certificate(const std::filesystem::path& folder, const std::string& name,
+                                            const Fabrication& what) {
   std::filesystem::create_directories(folder);
   std::vector<NamedArray> arrays;
   for (std::size_t i = 0; i < what.layers; ++i) add_layer(arrays, what, i);

@@ -22,7 +22,8 @@ struct Fabrication {
 };
 
 /// Writes NAME.json and NAME.safetensors into `folder` in the format of lyap certify and returns the JSON's path.
-std::filesystem::path fabricate_certificate(const std::filesystem::path& folder, const std::string& name, const Fabrication& fabrication = {});
+std::filesystem::path fabricate_certificate(const std::filesystem::path& folder, const std::string& name,
+                                            const Fabrication& fabrication = {});
 
 /// {"hex", "decimal"} of a number, the decimal rounded to nearest with 17 digits.
 nlohmann::json stated(double value);

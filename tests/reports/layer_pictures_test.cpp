@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <rapidcheck/gtest.h>
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <rapidcheck/gtest.h>
 
 #include "reports/number_text.hpp"
 #include "reports/picture_json.hpp"
@@ -18,13 +18,15 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 /// Rates from -1e-12 to -1.
 std::vector<double> random_rates(std::size_t count) {
-  return *rc::gen::container<std::vector<double>>(count, rc::gen::map(rc::gen::inRange(-1200000, 0), [](int x) { return -std::pow(10.0, x / 1e5); }));
+  return *rc::gen::container<std::vector<double>>(
+      count, rc::gen::map(rc::gen::inRange(-1200000, 0), [](int x) { return -std::pow(10.0, x / 1e5); }));
 }
 
 RC_GTEST_PROP(LayerPictures, every_point_of_a_bound_is_the_slowest_of_the_channels_it_stands_for, ()) {
   RecordedLayer layer;
   layer.zeta_upper = random_rates(static_cast<std::size_t>(*rc::gen::inRange(1, 1200)));
-  std::transform(layer.zeta_upper.begin(), layer.zeta_upper.end(), std::back_inserter(layer.exponent_upper), [](double rate) { return 3 * rate; });
+  std::transform(layer.zeta_upper.begin(), layer.zeta_upper.end(), std::back_inserter(layer.exponent_upper),
+                 [](double rate) { return 3 * rate; });
   const RatePicture picture = draw_rates(layer);
   RC_ASSERT(picture.curves.size() == 2u);
   std::vector<double> sorted = layer.zeta_upper;
@@ -82,7 +84,8 @@ RC_GTEST_PROP(LayerPictures, no_half_life_is_counted_below_its_own_and_none_is_l
   for (std::size_t bin = 0; bin < picture.counts.size(); ++bin) {
     counted += picture.counts[bin];
     const double edge = picture.first_edge + picture.bin_width * static_cast<double>(bin + 1);
-    const auto within = std::count_if(layer.trajectory_upper.begin(), layer.trajectory_upper.end(), [&](double rate) { return std::log10(std::log(2.0) / -rate) <= edge; });
+    const auto within = std::count_if(layer.trajectory_upper.begin(), layer.trajectory_upper.end(),
+                                      [&](double rate) { return std::log10(std::log(2.0) / -rate) <= edge; });
     RC_ASSERT(counted <= static_cast<std::size_t>(within));
   }
 }

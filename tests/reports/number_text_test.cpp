@@ -2,20 +2,21 @@
 
 #include <gtest/gtest.h>
 
+#include <rapidcheck/gtest.h>
 #include <cfenv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <rapidcheck/gtest.h>
 #include <string>
 
 namespace lyap {
 namespace {
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
 }
 
 /// "−1.39 × 10⁻⁹" as "-1.39e-9".
@@ -28,7 +29,8 @@ std::string as_c_number(std::string text) {
   return text;
 }
 
-/// Whether the decimal is at least (at most) the binary64 number, decided exactly: rounding it down (up) to binary64 is monotone and leaves `value` fixed.
+/// Whether the decimal is at least (at most) the binary64 number, decided exactly: rounding it down (up) to binary64 is
+/// monotone and leaves `value` fixed.
 bool decimal_is_at_least(const std::string& decimal, double value) {
   std::fesetround(FE_DOWNWARD);
   const double below = std::strtod(decimal.c_str(), nullptr);
@@ -44,11 +46,13 @@ bool decimal_is_at_most(const std::string& decimal, double value) {
 
 /// Any finite binary64 number but zero, all exponents alike.
 rc::Gen<double> any_finite() {
-  return rc::gen::suchThat(rc::gen::map(rc::gen::arbitrary<std::uint64_t>(), [](std::uint64_t bits) {
-    double value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-  }), [](double value) { return std::isfinite(value) && value != 0; });
+  return rc::gen::suchThat(rc::gen::map(rc::gen::arbitrary<std::uint64_t>(),
+                                        [](std::uint64_t bits) {
+                                          double value;
+                                          std::memcpy(&value, &bits, sizeof value);
+                                          return value;
+                                        }),
+                           [](double value) { return std::isfinite(value) && value != 0; });
 }
 
 RC_GTEST_PROP(NumberText, a_decimal_rounded_up_is_at_least_the_number_and_one_rounded_down_at_most, ()) {
@@ -112,6 +116,19 @@ RC_GTEST_PROP(NumberText, a_surviving_share_is_never_below_the_exponential, ()) 
   const long double exact = std::exp(static_cast<long double>(steps) * static_cast<long double>(rate));
   RC_ASSERT(share >= static_cast<double>(exact));
   RC_ASSERT(share <= static_cast<double>(exact) + 1.0001e-4);
+}
+
+TEST(NumberText, a_share_as_percent_is_never_smaller_and_at_most_a_tenth_of_a_percent_larger) {
+  for (int k = 1; k <= 10000; ++k) {
+    const std::string text = share_text(k / 1e4);
+    const double percent = std::strtod(text.c_str(), nullptr);
+    const long hundredths = std::lround(percent * 100);
+    EXPECT_GE(hundredths, k) << text;
+    EXPECT_LT(hundredths, k < 1000 ? k + 1 : k + 10) << text;
+  }
+  EXPECT_EQ(share_text(1e-4), "0.01\u00a0%");
+  EXPECT_EQ(share_text(1.0), "100\u00a0%");
+  EXPECT_EQ(share_text(0.8841), "88.5\u00a0%");
 }
 
 TEST(NumberText, no_rate_means_no_halving_and_nothing_lost) {

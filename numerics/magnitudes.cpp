@@ -14,19 +14,6 @@
 
 #include "numerics/vector_loop_inl.hpp"
 
-#ifndef LYAP_NUMERICS_MAGNITUDES_TYPES
-#define LYAP_NUMERICS_MAGNITUDES_TYPES
-namespace lyap {
-namespace {
-/// Least nonzero and greatest magnitude seen so far.
-struct Extent {
-  double least_nonzero;
-  double greatest;
-};
-}  // namespace
-}  // namespace lyap
-#endif
-
 // All kernels run with upward rounding in force: fl(t) >= t for every operation.
 HWY_BEFORE_NAMESPACE();
 namespace lyap {
@@ -34,22 +21,22 @@ namespace HWY_NAMESPACE {
 
 constexpr double kInfinite = __builtin_inf();
 
-/// result = factor |a| + b (b null: 0), and its extent.
-void magnitude_kernel(double factor, const double* a, const double* b, double* result, std::size_t count, Extent& extent) {
+/// result = factor |a| + b (b null: 0; result null: not stored), and its range.
+void magnitude_kernel(double factor, const double* a, const double* b, double* result, std::size_t count, MagnitudeRange& range) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const V infinity = hn::Set(d, kInfinite);
-  V least = hn::Set(d, extent.least_nonzero);
-  V greatest = hn::Set(d, extent.greatest);
+  V least = hn::Set(d, range.least_nonzero);
+  V greatest = hn::Set(d, range.greatest);
   for_each_vector(count, [&](const auto& load, const auto& store) {
     const V sum = hn::MulAdd(hn::Set(d, factor), hn::Abs(load(a)), b == nullptr ? hn::Zero(d) : load(b));
     const V value = hn::IfThenElse(hn::Le(sum, infinity), sum, infinity);  // NaN becomes infinity
     least = hn::Min(least, hn::IfThenElse(hn::Eq(value, hn::Zero(d)), infinity, value));
     greatest = hn::Max(greatest, value);
-    store(value, result);
+    if (result != nullptr) store(value, result);
   });
-  extent.least_nonzero = hn::GetLane(hn::MinOfLanes(d, least));
-  extent.greatest = hn::GetLane(hn::MaxOfLanes(d, greatest));
+  range.least_nonzero = hn::GetLane(hn::MinOfLanes(d, least));
+  range.greatest = hn::GetLane(hn::MaxOfLanes(d, greatest));
 }
 
 void finish_kernel(double* midpoint, double* radius, double factor, double addend, double limit, std::size_t count) {
@@ -139,28 +126,33 @@ void require_same_shape(const ConstMatrixRef& a, const ConstMatrixRef& b) {
   if (a.rows() != b.rows() || a.cols() != b.cols()) throw ContractViolation("two matrices that belong together differ in shape");
 }
 
-/// With b null: factor |a|.
-Magnitudes scaled_magnitudes(double factor, const ConstMatrixRef& a, const ConstMatrixRef* b) {
-  Magnitudes result{RowMajorMatrix(a.rows(), a.cols()), 0.0, 0.0};
-  Extent extent{HUGE_VAL, 0.0};
+/// Of factor |a| + b, b null meaning 0; stored in result unless that is null.
+MagnitudeRange scaled_magnitudes(double factor, const ConstMatrixRef& a, const ConstMatrixRef* b, RowMajorMatrix* result) {
+  MagnitudeRange range{HUGE_VAL, 0.0};
   const RoundingUpward upward;
   for (Eigen::Index i = 0; i < a.rows(); ++i) {
     const double* addend = b == nullptr ? nullptr : b->data() + i * b->outerStride();
-    HWY_DYNAMIC_DISPATCH(magnitude_kernel)
-    (factor, a.data() + i * a.outerStride(), addend, result.values.data() + i * a.cols(), length(a.cols()), extent);
+    double* row = result == nullptr ? nullptr : result->data() + i * a.cols();
+    HWY_DYNAMIC_DISPATCH(magnitude_kernel)(factor, a.data() + i * a.outerStride(), addend, row, length(a.cols()), range);
   }
-  result.least_nonzero = extent.least_nonzero;
-  result.greatest = extent.greatest;
-  return result;
+  return range;
 }
 
 }  // namespace
 
-Magnitudes magnitudes_of(const ConstMatrixRef& a) { return scaled_magnitudes(1.0, a, nullptr); }
+MagnitudeRange magnitude_range(const ConstMatrixRef& a) { return scaled_magnitudes(1.0, a, nullptr, nullptr); }
+
+Magnitudes magnitudes_of(const ConstMatrixRef& a) {
+  Magnitudes result{RowMajorMatrix(a.rows(), a.cols()), {}};
+  result.range = scaled_magnitudes(1.0, a, nullptr, &result.values);
+  return result;
+}
 
 Magnitudes magnitudes_upper_bound(double factor, const ConstMatrixRef& a, const ConstMatrixRef& b) {
   require_same_shape(a, b);
-  return scaled_magnitudes(factor, a, &b);
+  Magnitudes result{RowMajorMatrix(a.rows(), a.cols()), {}};
+  result.range = scaled_magnitudes(factor, a, &b, &result.values);
+  return result;
 }
 
 void finish_radius(BallMatrix& ball, double factor, double addend, double limit) {

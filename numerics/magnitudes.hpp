@@ -6,13 +6,18 @@
 /// Callable in any rounding mode; the mode on return is that on entry.
 namespace lyap {
 
-/// Nonnegative numbers with their least nonzero one (infinity where all are zero) and their greatest (NaN anywhere counts as infinity).
-struct Magnitudes {
-  RowMajorMatrix values;
+/// The least nonzero magnitude among some numbers (infinity where all are zero) and the greatest; NaN counts as infinity.
+struct MagnitudeRange {
   double least_nonzero;
   double greatest;
 };
+struct Magnitudes {
+  RowMajorMatrix values;
+  MagnitudeRange range;
+};
 
+/// The range of |a|.
+[[nodiscard]] MagnitudeRange magnitude_range(const ConstMatrixRef& a);
 /// |a|, exactly.
 [[nodiscard]] Magnitudes magnitudes_of(const ConstMatrixRef& a);
 /// Entry by entry at least factor |a| + b, for factor >= 0 and b >= 0 of the same shape.

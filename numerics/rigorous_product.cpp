@@ -43,9 +43,9 @@ double error_factor(Eigen::Index inner) { return static_cast<double>(inner) * kU
 /// At least 1/(1 - gamma), exact.
 double correction_factor(Eigen::Index inner) { return 1.0 + 2.0 * static_cast<double>(inner + 4) * kUnit; }
 
-bool may_underflow(const Magnitudes& s, const Magnitudes& t) { return !(s.least_nonzero * t.least_nonzero >= kProductsStayNormal); }
+bool may_underflow(const MagnitudeRange& s, const MagnitudeRange& t) { return !(s.least_nonzero * t.least_nonzero >= kProductsStayNormal); }
 
-bool is_finite(const Magnitudes& m) { return m.greatest <= std::numeric_limits<double>::max(); }
+bool is_finite(const MagnitudeRange& range) { return range.greatest <= std::numeric_limits<double>::max(); }
 
 BallMatrix unknown(Eigen::Index rows, Eigen::Index columns) {
   return {RowMajorMatrix::Zero(rows, columns), RowMajorMatrix::Constant(rows, columns, std::numeric_limits<double>::infinity())};
@@ -63,32 +63,47 @@ struct Operands {
   [[nodiscard]] Eigen::Index columns() const { return transposed == Transposed::kYes ? b.rows() : b.cols(); }
 };
 
-double underflow_bound(bool happens, Eigen::Index inner) { return happens ? 8.0 * static_cast<double>(inner + 1) * kUnderflow : 0.0; }
+/// Adds up products of magnitudes into ball.radius and notes whether a product of entries may underflow.
+class RadiusSum {
+ public:
+  RadiusSum(BallMatrix& ball, bool underflows, Transposed transposed) : ball_(ball), underflows_(underflows), transposed_(transposed) {}
+  void add(const Magnitudes& s, const Magnitudes& t) {
+    underflows_ = underflows_ || may_underflow(s.range, t.range);
+    if (ball_.radius.size() == 0) {
+      ball_.radius = approx_dense_product(s.values, t.values, transposed_);
+    } else {
+      add_to_radius(ball_, approx_dense_product(s.values, t.values, transposed_));
+    }
+  }
+  /// The eta terms of every case.
+  [[nodiscard]] double underflow_bound(Eigen::Index inner) const { return underflows_ ? 8.0 * static_cast<double>(inner + 1) * kUnderflow : 0.0; }
+
+ private:
+  BallMatrix& ball_;
+  bool underflows_;
+  Transposed transposed_;
+};
 
 BallMatrix enclose(const Operands& x) {
   if (x.inner() > kLargestInner) throw ContractViolation("rigorous product: the inner dimension exceeds 2^30");
-  const Magnitudes a = magnitudes_of(x.a);
-  const Magnitudes b = magnitudes_of(x.b);
+  const MagnitudeRange a = magnitude_range(x.a);
+  const MagnitudeRange b = magnitude_range(x.b);
+  BallMatrix result{approx_dense_product(x.a, x.b, x.transposed), {}};
   if (!is_finite(a) || !is_finite(b)) return unknown(x.a.rows(), x.columns());
   const double factor = error_factor(x.inner());
-  bool underflows = may_underflow(a, b);
-  BallMatrix result{approx_dense_product(x.a, x.b, x.transposed), {}};
-  const auto product_of = [&](const Magnitudes& s, const Magnitudes& t) {
-    underflows = underflows || may_underflow(s, t);
-    return approx_dense_product(s.values, t.values, x.transposed);
-  };
+  RadiusSum radius(result, may_underflow(a, b), x.transposed);
   if (x.a_radius == nullptr && x.b_radius == nullptr) {
-    result.radius = product_of(a, b);
-    finish_radius(result, factor, underflow_bound(underflows, x.inner()), kSumsStayFinite);
+    radius.add(magnitudes_of(x.a), magnitudes_of(x.b));
+    finish_radius(result, factor, radius.underflow_bound(x.inner()), kSumsStayFinite);
     return result;
   }
-  if (x.b_radius != nullptr) {
-    result.radius = product_of(a, magnitudes_upper_bound(factor, x.b, *x.b_radius));
-    if (x.a_radius != nullptr) add_to_radius(result, product_of(magnitudes_of(*x.a_radius), magnitudes_upper_bound(1.0, x.b, *x.b_radius)));
+  if (x.b_radius == nullptr) {
+    radius.add(magnitudes_upper_bound(factor, x.a, *x.a_radius), magnitudes_of(x.b));
   } else {
-    result.radius = product_of(magnitudes_upper_bound(factor, x.a, *x.a_radius), b);
+    radius.add(magnitudes_of(x.a), magnitudes_upper_bound(factor, x.b, *x.b_radius));
+    if (x.a_radius != nullptr) radius.add(magnitudes_of(*x.a_radius), magnitudes_upper_bound(1.0, x.b, *x.b_radius));
   }
-  finish_radius(result, correction_factor(x.inner()), underflow_bound(underflows, x.inner()), kScaledSumsStayFinite);
+  finish_radius(result, correction_factor(x.inner()), radius.underflow_bound(x.inner()), kScaledSumsStayFinite);
   return result;
 }
 

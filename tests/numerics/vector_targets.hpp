@@ -39,10 +39,12 @@ class OnlyTarget {
   OnlyTarget& operator=(const OnlyTarget&) = delete;
 };
 
-/// Every target that the processor has, the portable one included; those that a file was not compiled for fall back to it.
+/// Every target that the processor has and the kernels are compiled for, and the portable one.
 inline std::vector<std::int64_t> supported() {
-  std::vector<std::int64_t> targets;
-  for (std::int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1) targets.push_back(rest & ~(rest - 1));
+  std::vector<std::int64_t> targets{HWY_SCALAR};
+  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS & ~HWY_SCALAR & ~HWY_EMU128; rest != 0; rest &= rest - 1) {
+    targets.push_back(rest & ~(rest - 1));
+  }
   return targets;
 }
 

@@ -127,12 +127,12 @@ void require_same_shape(const ConstMatrixRef& a, const ConstMatrixRef& b) {
 }
 
 /// Of factor |a| + b, b null meaning 0; stored in result unless that is null.
-MagnitudeRange scaled_magnitudes(double factor, const ConstMatrixRef& a, const ConstMatrixRef* b, RowMajorMatrix* result) {
+MagnitudeRange scaled_magnitudes(double factor, const ConstMatrixRef& a, const ConstMatrixRef* b, double* result) {
   MagnitudeRange range{HUGE_VAL, 0.0};
   const RoundingUpward upward;
   for (Eigen::Index i = 0; i < a.rows(); ++i) {
     const double* addend = b == nullptr ? nullptr : b->data() + i * b->outerStride();
-    double* row = result == nullptr ? nullptr : result->data() + i * a.cols();
+    double* row = result == nullptr ? nullptr : result + i * a.cols();
     HWY_DYNAMIC_DISPATCH(magnitude_kernel)(factor, a.data() + i * a.outerStride(), addend, row, length(a.cols()), range);
   }
   return range;
@@ -142,17 +142,17 @@ MagnitudeRange scaled_magnitudes(double factor, const ConstMatrixRef& a, const C
 
 MagnitudeRange magnitude_range(const ConstMatrixRef& a) { return scaled_magnitudes(1.0, a, nullptr, nullptr); }
 
-Magnitudes magnitudes_of(const ConstMatrixRef& a) {
-  Magnitudes result{RowMajorMatrix(a.rows(), a.cols()), {}};
-  result.range = scaled_magnitudes(1.0, a, nullptr, &result.values);
-  return result;
+Magnitudes magnitudes_of(const ConstMatrixRef& a, std::vector<double>& storage) {
+  storage.resize(length(a.size()));
+  const MagnitudeRange range = scaled_magnitudes(1.0, a, nullptr, storage.data());
+  return {Eigen::Map<const RowMajorMatrix>(storage.data(), a.rows(), a.cols()), range};
 }
 
-Magnitudes magnitudes_upper_bound(double factor, const ConstMatrixRef& a, const ConstMatrixRef& b) {
+Magnitudes magnitudes_upper_bound(double factor, const ConstMatrixRef& a, const ConstMatrixRef& b, std::vector<double>& storage) {
   require_same_shape(a, b);
-  Magnitudes result{RowMajorMatrix(a.rows(), a.cols()), {}};
-  result.range = scaled_magnitudes(factor, a, &b, &result.values);
-  return result;
+  storage.resize(length(a.size()));
+  const MagnitudeRange range = scaled_magnitudes(factor, a, &b, storage.data());
+  return {Eigen::Map<const RowMajorMatrix>(storage.data(), a.rows(), a.cols()), range};
 }
 
 void finish_radius(BallMatrix& ball, double factor, double addend, double limit) {

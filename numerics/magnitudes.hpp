@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "numerics/rigorous_product.hpp"
 
 /// Elementwise bounds over matrices, vectorised, every operation rounded upward; the building blocks of rigorous products and norms.
@@ -11,17 +13,18 @@ struct MagnitudeRange {
   double least_nonzero;
   double greatest;
 };
+/// A matrix of them, whose entries lie in the storage that it was made with.
 struct Magnitudes {
-  RowMajorMatrix values;
+  Eigen::Map<const RowMajorMatrix> values;
   MagnitudeRange range;
 };
 
 /// The range of |a|.
 [[nodiscard]] MagnitudeRange magnitude_range(const ConstMatrixRef& a);
 /// |a|, exactly.
-[[nodiscard]] Magnitudes magnitudes_of(const ConstMatrixRef& a);
+[[nodiscard]] Magnitudes magnitudes_of(const ConstMatrixRef& a, std::vector<double>& storage);
 /// Entry by entry at least factor |a| + b, for factor >= 0 and b >= 0 of the same shape.
-[[nodiscard]] Magnitudes magnitudes_upper_bound(double factor, const ConstMatrixRef& a, const ConstMatrixRef& b);
+[[nodiscard]] Magnitudes magnitudes_upper_bound(double factor, const ConstMatrixRef& a, const ConstMatrixRef& b, std::vector<double>& storage);
 
 /// Turns ball.radius, a computed product of magnitudes, into a radius: at least radius * factor + addend, entry by entry. Where the
 /// computed product is not below `limit` or the midpoint is not finite, nothing is known: midpoint 0, radius infinity.

@@ -1,6 +1,8 @@
 #include "numerics/rigorous_product.hpp"
 
+#include <array>
 #include <limits>
+#include <vector>
 
 #include "numerics/contract_violation.hpp"
 #include "numerics/dense_product.hpp"
@@ -84,6 +86,31 @@ class RadiusSum {
   Transposed transposed_;
 };
 
+/// Room for the magnitudes of both factors, kept for the thread's next product unless it is large: fresh pages cost as much as a small product.
+class Scratch {
+ public:
+  Scratch() = default;
+  ~Scratch() {
+    release(left);
+    release(right);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  std::vector<double>& left = kept(0);
+  std::vector<double>& right = kept(1);
+
+ private:
+  static std::vector<double>& kept(std::size_t which) {
+    thread_local std::array<std::vector<double>, 2> storage;
+    return storage[which];
+  }
+  static void release(std::vector<double>& storage) {
+    constexpr std::size_t kMostKept = std::size_t{1} << 21;
+    if (storage.capacity() > kMostKept) std::vector<double>().swap(storage);
+  }
+};
+
 BallMatrix enclose(const Operands& x) {
   if (x.inner() > kLargestInner) throw ContractViolation("rigorous product: the inner dimension exceeds 2^30");
   const MagnitudeRange a = magnitude_range(x.a);
@@ -91,17 +118,20 @@ BallMatrix enclose(const Operands& x) {
   BallMatrix result{approx_dense_product(x.a, x.b, x.transposed), {}};
   if (!is_finite(a) || !is_finite(b)) return unknown(x.a.rows(), x.columns());
   const double factor = error_factor(x.inner());
+  Scratch scratch;
   RadiusSum radius(result, may_underflow(a, b), x.transposed);
   if (x.a_radius == nullptr && x.b_radius == nullptr) {
-    radius.add(magnitudes_of(x.a), magnitudes_of(x.b));
+    radius.add(magnitudes_of(x.a, scratch.left), magnitudes_of(x.b, scratch.right));
     finish_radius(result, factor, radius.underflow_bound(x.inner()), kSumsStayFinite);
     return result;
   }
   if (x.b_radius == nullptr) {
-    radius.add(magnitudes_upper_bound(factor, x.a, *x.a_radius), magnitudes_of(x.b));
+    radius.add(magnitudes_upper_bound(factor, x.a, *x.a_radius, scratch.left), magnitudes_of(x.b, scratch.right));
   } else {
-    radius.add(magnitudes_of(x.a), magnitudes_upper_bound(factor, x.b, *x.b_radius));
-    if (x.a_radius != nullptr) radius.add(magnitudes_of(*x.a_radius), magnitudes_upper_bound(1.0, x.b, *x.b_radius));
+    radius.add(magnitudes_of(x.a, scratch.left), magnitudes_upper_bound(factor, x.b, *x.b_radius, scratch.right));
+    if (x.a_radius != nullptr) {
+      radius.add(magnitudes_of(*x.a_radius, scratch.left), magnitudes_upper_bound(1.0, x.b, *x.b_radius, scratch.right));
+    }
   }
   finish_radius(result, correction_factor(x.inner()), radius.underflow_bound(x.inner()), kScaledSumsStayFinite);
   return result;

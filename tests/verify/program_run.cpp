@@ -87,8 +87,9 @@ ProgramResult run_program_of_build(const std::string& program, const std::vector
 }
 
 TestFolder::TestFolder() {
+  static std::atomic<unsigned> counter{0};
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  std::string name = std::string("lyap_") + test->test_suite_name() + "_" + test->name() + "_" + std::to_string(::getpid());
+  std::string name = std::string("lyap_") + test->test_suite_name() + "_" + test->name() + "_" + std::to_string(::getpid()) + "_" + std::to_string(counter++);
   std::replace(name.begin(), name.end(), '/', '_');
   path_ = fs::path(::testing::TempDir()) / name;
   fs::remove_all(path_);

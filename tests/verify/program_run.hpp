@@ -24,6 +24,12 @@ struct ProgramOptions {
   std::optional<std::string> stdout_to;              ///< a file instead of `out`
 };
 
+[[nodiscard]] inline ProgramOptions in_folder(const std::filesystem::path& folder) {
+  ProgramOptions options;
+  options.folder = folder;
+  return options;
+}
+
 /// A program of this build, started and not waited for.
 class RunningProgram {
  public:

@@ -13,8 +13,16 @@ struct Vocabulary {
   std::function<theory::Matrix(std::size_t begin, std::size_t end)> read_rows;
 };
 
+/// What a long universal run can tell while it works.
+struct UniversalProgress {
+  double fraction = 0.0;  ///< of the layer, in [0, 1]
+};
+
 struct UniversalOptions {
   const Vocabulary* vocabulary = nullptr;  ///< given for the first layer only
+  bool thorough = false;                   ///< Mamba-1: witnesses for every channel, relaxations (d) and (e)
+  std::function<bool()> should_stop;       ///< thorough: asked between bounds; the best so far is returned
+  std::function<void(const UniversalProgress&)> progress;
 };
 
 /// Universal tier (theory/theorems): bounds over every real input sequence of the block. Source: theory.md section 6.

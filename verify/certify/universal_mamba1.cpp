@@ -4,10 +4,12 @@
 #include <map>
 
 #include "numerics/contract_violation.hpp"
+#include "numerics/exponential.hpp"
 #include "numerics/norm_bounds.hpp"
 #include "numerics/parallel.hpp"
 #include "verify/certify/norm_domain.hpp"
 #include "verify/certify/scan_input_functionals.hpp"
+#include "verify/certify/sharpen_mamba1.hpp"
 #include "verify/certify/silu_relaxation.hpp"
 #include "verify/certify/universal.hpp"
 #include "verify/certify/universal_bounds.hpp"
@@ -27,6 +29,7 @@ class Mamba1Universal {
  public:
   Mamba1Universal(const theory::Mamba1Weights& block, const UniversalOptions& options)
       : block_(block),
+        options_(options),
         vocabulary_(options.vocabulary),
         tokens_(token_functionals(rows_of(block.in_proj, 0, block.d_inner), block.norm_weight)),
         functionals_(block),
@@ -39,7 +42,8 @@ class Mamba1Universal {
     if (vocabulary_ != nullptr) relax_over_vocabulary();
     UniversalBounds bounds = empty_universal_bounds(block_.d_inner);
     combine(bounds);
-    find_witnesses(bounds);
+    if (options_.thorough) sharpen_bounds(bounds);
+    else find_witnesses(bounds);
     return bounds;
   }
 
@@ -50,6 +54,8 @@ class Mamba1Universal {
   void relax_over_vocabulary();
   void combine(UniversalBounds& bounds) const;
   void find_witnesses(UniversalBounds& bounds) const;
+  void sharpen_bounds(UniversalBounds& bounds);
+  void take_witnesses(const SharpBounds& sharp, UniversalBounds& bounds) const;
   void record(Relaxation method, const FunctionalRanges& ranges);
   [[nodiscard]] std::vector<LinearRelaxation> relaxations_of(const std::vector<Interval>& q) const;
   [[nodiscard]] FunctionalRanges interval_ranges(const std::vector<Interval>& silu) const;
@@ -58,6 +64,7 @@ class Mamba1Universal {
   [[nodiscard]] double norm_distance(std::size_t present) const;
 
   const theory::Mamba1Weights& block_;
+  const UniversalOptions& options_;
   const Vocabulary* vocabulary_;
   TokenFunctionals tokens_;
   ScanInputFunctionals functionals_;
@@ -220,6 +227,41 @@ void Mamba1Universal::find_witnesses(UniversalBounds& bounds) const {
     bounds.exponent_witness[i] = rate_reached_lower_bound(A_log, constant[i], {});
     bounds.zeta_witness[i] = std::max(rate_reached_lower_bound(A_log, one_step[i], {}), bounds.exponent_witness[i]);
   }
+}
+
+// Relaxations (d) and (e), then everything that follows from the ranges once more.
+void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
+  const auto tell = [this](double fraction) {
+    if (options_.progress) options_.progress({fraction});
+  };
+  const SharpBounds sharp = sharpen({block_, tokens_, bounds.zeta_upper, options_.should_stop, tell});
+  results_[sharp.tapwise ? Relaxation::kQuadraticTapwise : Relaxation::kQuadratic] = sharp.quadratic;
+  combine(bounds);
+  for (std::size_t i = 0; i < block_.d_inner; ++i) {
+    const Interval rate = exp(Interval::from_exact(*std::min_element(block_.A_log.row(i), block_.A_log.row(i) + block_.d_state))) *
+                          Interval::from_exact(sharp.mean_step_lower[i]);
+    bounds.exponent_upper[i] = std::min(bounds.zeta_upper[i], 0.0 - std::max(0.0, rate.lower()));
+  }
+  bounds.sustained_preactivation_lower = sharp.mean_preactivation_lower;
+  bounds.complete = sharp.finished == sharp.total;
+  if (vocabulary_ == nullptr) take_witnesses(sharp, bounds);
+  else find_witnesses(bounds);  // the search left the vocabulary
+}
+
+void Mamba1Universal::take_witnesses(const SharpBounds& sharp, UniversalBounds& bounds) const {
+  for (std::size_t i = 0; i < block_.d_inner; ++i) {
+    const std::span<const double> A_log(block_.A_log.row(i), block_.d_state);
+    bounds.preactivation_witness.push_back(sharp.one_step[i].p_reached);
+    bounds.sustained_preactivation_witness.push_back(sharp.periodic[i].p_reached);
+    const Interval slowest = exp(Interval::from_exact(*std::min_element(A_log.begin(), A_log.end())));
+    bounds.exponent_witness[i] = 0.0 - (slowest * Interval::from_exact(sharp.periodic[i].mean_step_reached)).upper();
+    bounds.zeta_witness[i] = std::max(rate_reached_lower_bound(A_log, Interval::from_exact(sharp.one_step[i].p_reached), {}), bounds.exponent_witness[i]);
+  }
+  const auto largest = [](const std::vector<double>& values) { return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin()); };
+  bounds.witness_channel = largest(bounds.zeta_witness);
+  bounds.witness_input = sharp.one_step[bounds.witness_channel].residual;
+  bounds.sustained_witness_channel = largest(bounds.exponent_witness);
+  bounds.sustained_witness_input = sharp.periodic[bounds.sustained_witness_channel].residual;
 }
 
 }  // namespace

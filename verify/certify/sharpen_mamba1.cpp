@@ -1,0 +1,263 @@
+#include "verify/certify/sharpen_mamba1.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "numerics/exponential.hpp"
+#include "numerics/logarithm.hpp"
+#include "numerics/norm_bounds.hpp"
+#include "numerics/parallel.hpp"
+#include "numerics/rounding.hpp"
+#include "numerics/single_threaded_products.hpp"
+#include "numerics/softplus.hpp"
+#include "verify/certify/step_size.hpp"
+#include "verify/certify/witness_mamba1.hpp"
+#include "verify/certify/witness_search.hpp"
+
+namespace lyap {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kResidualScale = 0x1p12;        // witnesses lie this far out: epsilon then costs less than 1e-7 of the radius for epsilon <= 1
+constexpr double kCutOffFactor = 1.0 - 1.031e-10;  // programs return p above 20: at least softplus(p) (1 - 1.0307e-10), theory/theorems/sustained_bound.md
+constexpr std::size_t kLargestWindow = 1536;     // J d_model up to which the taps are kept together
+constexpr std::size_t kPeriods[] = {1, 2, 3, 4, 8};
+
+Eigen::Index index(std::size_t k) { return static_cast<Eigen::Index>(k); }
+
+theory::Matrix far_residual(const RowMajorMatrix& tokens) {
+  theory::Matrix residual(static_cast<std::size_t>(tokens.rows()), static_cast<std::size_t>(tokens.cols()));
+  for (std::size_t i = 0; i < residual.entries.size(); ++i) residual.entries[i] = static_cast<float>(tokens.data()[i] * kResidualScale);
+  return residual;
+}
+
+// Rows [t - taps + 1, t] of a periodic sequence.
+theory::Matrix window_at(const theory::Matrix& period, std::size_t t, std::size_t taps) {
+  theory::Matrix window(taps, period.columns);
+  for (std::size_t j = 0; j < taps; ++j) {
+    const std::size_t row = (t + j + taps * period.rows + 1 - taps) % period.rows;
+    std::copy_n(period.row(row), period.columns, window.entries.begin() + static_cast<std::ptrdiff_t>(j * period.columns));
+  }
+  return window;
+}
+
+// Everything that one layer's bounds share.
+class Sharpening {
+ public:
+  explicit Sharpening(const SharpenTask& task)
+      : task_(task), block_(task.block), relaxation_(task.block, task.tokens),
+        step_omega_(approx_dense_product(rows_of(block_.dt_proj, 0, block_.d_inner), rows_of(block_.x_proj, 0, block_.dt_rank))) {
+    result_.tapwise = block_.d_conv * block_.d_model > kLargestWindow;
+    step_lower_.assign(block_.d_inner, -kInfinity);
+    step_upper_.assign(block_.d_inner, kInfinity);
+    BC_lower_.assign(2 * block_.d_state, -kInfinity);
+    BC_upper_.assign(2 * block_.d_state, kInfinity);
+    result_.mean_step_lower.assign(block_.d_inner, 0.0);
+    result_.mean_preactivation_lower.assign(block_.d_inner, -kInfinity);
+    result_.one_step.assign(block_.d_inner, {{}, kInfinity});
+    result_.periodic.assign(block_.d_inner, {{}, kInfinity});
+    set_omega_errors();
+  }
+
+  SharpBounds run() {
+    search_windows();
+    search_periodic_inputs();
+    enclose_witnesses();
+    prove_bounds();
+    for (std::size_t i = 0; i < step_lower_.size(); ++i) result_.quadratic.step.push_back(Interval::from_bounds(step_lower_[i], step_upper_[i]));
+    for (std::size_t r = 0; r < BC_lower_.size(); ++r) result_.quadratic.BC.push_back(Interval::from_bounds(BC_lower_[r], BC_upper_[r]));
+    return std::move(result_);
+  }
+
+ private:
+  // One bound to prove: the lower or upper end of a functional, or a channel's sustained mean.
+  struct Job {
+    enum class Kind { kStepLower, kStepUpper, kBCLower, kBCUpper, kSustained } kind;
+    std::size_t which;
+  };
+
+  void set_omega_errors();
+  void search_windows();
+  void search_periodic_inputs();
+  void enclose_witnesses();
+  void prove_bounds();
+  void prove(const Job& job);
+  [[nodiscard]] SiluFunctional functional(const Job& job) const;
+  [[nodiscard]] double lower_bound(const SiluFunctional& f, const RowMajorMatrix& window) const;
+  [[nodiscard]] std::vector<Job> jobs() const;
+  [[nodiscard]] std::size_t window_row(const Job& job) const;
+  [[nodiscard]] bool stopped() const { return task_.should_stop && task_.should_stop(); }
+  void advance(double fraction) const {
+    if (task_.progress) task_.progress(fraction);
+  }
+
+  const SharpenTask& task_;
+  const theory::Mamba1Weights& block_;
+  QuadraticRelaxation relaxation_;
+  RowMajorMatrix step_omega_;              // W_dt W_x, rounded
+  std::vector<double> step_error_scale_;   // |omega_true_ik - omega_ik| <= step_error_scale_[i] * column_norm_[k] + underflow
+  std::vector<double> column_norm_;
+  Windows windows_;                        // rows: steps from below, steps from above, B and C from below, from above
+  Windows constants_;                      // best constant inputs
+  std::vector<double> step_lower_, step_upper_, BC_lower_, BC_upper_;  // ends apart: jobs run at the same time
+  SharpBounds result_;
+};
+
+void Sharpening::set_omega_errors() {
+  const Eigen::VectorXd rows = row_norms_upper_bound(rows_of(block_.dt_proj, 0, block_.d_inner));
+  const RowMajorMatrix columns = rows_of(block_.x_proj, 0, block_.dt_rank).transpose();
+  const Eigen::VectorXd column_norms = row_norms_upper_bound(ConstMatrixRef(columns));
+  const double gamma = dot_product_error_factor(block_.dt_rank);
+  const RoundingUpward upward;
+  for (const double row : rows) step_error_scale_.push_back(gamma * row);
+  column_norm_.assign(column_norms.data(), column_norms.data() + column_norms.size());
+}
+
+SiluFunctional Sharpening::functional(const Job& job) const {
+  SiluFunctional f;
+  const bool from_x_proj = job.kind == Job::Kind::kBCLower || job.kind == Job::Kind::kBCUpper;
+  const bool negated = job.kind == Job::Kind::kStepUpper || job.kind == Job::Kind::kBCUpper;
+  const double* row = from_x_proj ? block_.x_proj.row(block_.dt_rank + job.which) : step_omega_.data() + job.which * block_.d_inner;
+  const RoundingUpward upward;
+  for (std::size_t k = 0; k < block_.d_inner; ++k) {
+    f.omega.push_back(negated ? -row[k] : row[k]);
+    f.error.push_back(from_x_proj ? 0.0 : step_error_scale_[job.which] * column_norm_[k] + dot_product_underflow(block_.dt_rank));
+  }
+  return f;
+}
+
+void Sharpening::search_windows() {
+  const Eigen::Index d_inner = index(block_.d_inner);
+  const Eigen::Index BC = index(2 * block_.d_state);
+  RowMajorMatrix omega(2 * d_inner + 2 * BC, d_inner);
+  omega.topRows(d_inner) = step_omega_;
+  omega.middleRows(d_inner, d_inner) = -step_omega_;
+  omega.middleRows(2 * d_inner, BC) = rows_of(block_.x_proj, block_.dt_rank, block_.x_proj.rows);
+  omega.bottomRows(BC) = -rows_of(block_.x_proj, block_.dt_rank, block_.x_proj.rows);
+  windows_ = approx_worst_windows({block_, task_.tokens.weights.midpoint}, omega, {});
+  advance(0.08);
+}
+
+void Sharpening::search_periodic_inputs() {
+  const SearchSpace space{block_, task_.tokens.weights.midpoint};
+  std::vector<double> best(block_.d_inner, kInfinity);
+  std::vector<theory::Matrix> inputs(block_.d_inner);
+  for (const std::size_t period : kPeriods) {
+    if (period > 1 && stopped()) break;
+    const Windows found = approx_worst_periodic_inputs(space, step_omega_, block_.dt_bias, period, {.iterations = period == 1 ? 120 : 60, .starts = 2});
+    for (std::size_t i = 0; i < block_.d_inner; ++i) {
+      if (!(found.values[i] < best[i])) continue;
+      best[i] = found.values[i];
+      result_.periodic[i].residual = far_residual(found.window(i));
+    }
+    if (period == 1) constants_ = found;
+    advance(0.08 + 0.02 * static_cast<double>(period));
+  }
+}
+
+// p of every channel at every one-step witness, so that channels share them; the mean step of each channel's own periodic witness.
+void Sharpening::enclose_witnesses() {
+  const SingleThreadedProducts single;
+  std::vector<theory::Matrix> residuals(block_.d_inner);
+  std::vector<std::vector<double>> reached(block_.d_inner);
+  parallel_for(block_.d_inner, 4, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t w = begin; w < end; ++w) {
+      residuals[w] = far_residual(windows_.window(w));
+      for (const Interval& p : preactivation_at(block_, residuals[w])) reached[w].push_back(p.upper());
+      const theory::Matrix& period = result_.periodic[w].residual;
+      Interval sum;
+      double p_if_constant = kInfinity;
+      for (std::size_t t = 0; t < period.rows; ++t) {
+        const Interval p = preactivation_at(block_, window_at(period, t, block_.d_conv))[w];
+        p_if_constant = p.upper();
+        sum += step_size_range(p);
+      }
+      const Interval mean = sum / Interval::from_exact(static_cast<double>(period.rows));
+      result_.periodic[w].mean_step_reached = mean.upper();
+      // softplus^-1(Delta) = Delta + log(1 - exp(-Delta))
+      result_.periodic[w].p_reached = period.rows == 1 ? p_if_constant : (mean + log(-expm1(-mean))).upper();
+    }
+  });
+  for (std::size_t w = 0; w < block_.d_inner; ++w) {
+    for (std::size_t i = 0; i < block_.d_inner; ++i) {
+      if (!(reached[w][i] < result_.one_step[i].p_reached)) continue;
+      result_.one_step[i].p_reached = reached[w][i];
+      result_.one_step[i].residual = residuals[w];
+    }
+  }
+  advance(0.3);
+}
+
+std::vector<Sharpening::Job> Sharpening::jobs() const {
+  std::vector<std::size_t> channels(block_.d_inner);
+  std::iota(channels.begin(), channels.end(), std::size_t{0});
+  std::stable_sort(channels.begin(), channels.end(), [&](std::size_t a, std::size_t b) { return task_.zeta_upper[a] > task_.zeta_upper[b]; });
+  std::vector<Job> jobs;
+  for (const std::size_t i : channels) {
+    jobs.push_back({Job::Kind::kStepLower, i});
+    jobs.push_back({Job::Kind::kSustained, i});
+  }
+  for (std::size_t r = 0; r < 2 * block_.d_state; ++r) jobs.push_back({Job::Kind::kBCLower, r});
+  for (std::size_t r = 0; r < 2 * block_.d_state; ++r) jobs.push_back({Job::Kind::kBCUpper, r});
+  for (const std::size_t i : channels) jobs.push_back({Job::Kind::kStepUpper, i});
+  return jobs;
+}
+
+std::size_t Sharpening::window_row(const Job& job) const {
+  switch (job.kind) {
+    case Job::Kind::kStepUpper: return block_.d_inner + job.which;
+    case Job::Kind::kBCLower: return 2 * block_.d_inner + job.which;
+    case Job::Kind::kBCUpper: return 2 * block_.d_inner + 2 * block_.d_state + job.which;
+    default: return job.which;
+  }
+}
+
+double Sharpening::lower_bound(const SiluFunctional& f, const RowMajorMatrix& window) const {
+  double least = kInfinity;
+  for (const std::size_t present : tap_counts(block_.d_conv, !block_.in_proj_bias.empty())) {
+    least = std::min(least, result_.tapwise ? relaxation_.tapwise_lower_bound(f, window, present) : relaxation_.lower_bound(f, window, present));
+  }
+  return least;
+}
+
+void Sharpening::prove(const Job& job) {
+  const SiluFunctional f = functional(job);
+  if (job.kind == Job::Kind::kSustained) {
+    const double mean = relaxation_.sustained_lower_bound(f, constants_.tokens[0].row(index(job.which)));
+    if (mean == -kInfinity) return;
+    const Interval p = Interval::from_exact(mean) + Interval::from_exact(block_.dt_bias[job.which]);
+    result_.mean_preactivation_lower[job.which] = p.lower();
+    result_.mean_step_lower[job.which] = (softplus(Interval::from_exact(p.lower())) * Interval::from_exact(kCutOffFactor)).lower();
+    return;
+  }
+  const double bound = lower_bound(f, windows_.window(window_row(job)));
+  switch (job.kind) {
+    case Job::Kind::kStepLower: step_lower_[job.which] = bound; break;
+    case Job::Kind::kStepUpper: step_upper_[job.which] = -bound; break;
+    case Job::Kind::kBCLower: BC_lower_[job.which] = bound; break;
+    default: BC_upper_[job.which] = -bound; break;
+  }
+}
+
+void Sharpening::prove_bounds() {
+  const std::vector<Job> all = jobs();
+  result_.total = all.size();
+  const SingleThreadedProducts single;
+  constexpr std::size_t kBatch = 16;  // between questions whether to stop
+  for (std::size_t begin = 0; begin < all.size() && !stopped(); begin += kBatch) {
+    const std::size_t end = std::min(begin + kBatch, all.size());
+    parallel_for(end - begin, 1, [&](std::size_t from, std::size_t to) {
+      for (std::size_t k = from; k < to; ++k) prove(all[begin + k]);
+    });
+    result_.finished = end;
+    advance(0.3 + 0.7 * static_cast<double>(end) / static_cast<double>(all.size()));
+  }
+}
+
+}  // namespace
+
+SharpBounds sharpen(const SharpenTask& task) { return Sharpening(task).run(); }
+
+}  // namespace lyap

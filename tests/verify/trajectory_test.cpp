@@ -5,136 +5,27 @@
 #include <cmath>
 #include <limits>
 #include <optional>
-#include <random>
 #include <string>
+#include <vector>
 
 #include "numerics/contract_violation.hpp"
 #include "numerics/interval.hpp"
-#include "numerics/interval_functions.hpp"
-#include "numerics/mpfr_real.hpp"
+#include "tests/verify/trajectory_containment.hpp"
+#include "tests/verify/trajectory_ordinary_blocks.hpp"
 #include "tests/verify/trajectory_random_blocks.hpp"
-#include "theory/lyapunov_exponent.hpp"
-#include "theory/selective_recurrence.hpp"
 
 namespace lyap {
 namespace {
 
 using testing::check_property;
+using testing::first_outside;
+using testing::OrdinaryBlocks;
+using testing::TrajectoryValues;
+using testing::values_of;
+using testing::with_outputs;
 using theory::Mamba1Weights;
 using theory::Mamba2Weights;
 using theory::Matrix;
-using theory::Vector;
-
-/// The quantities of a run that a TrajectoryBounds encloses, in its order.
-template <class S>
-struct TrajectoryValues {
-  std::vector<S> exponents, final_state, outputs;
-};
-
-template <class S, class Weights>
-TrajectoryValues<S> values_of(const Weights& block, const Matrix& inputs, theory::Softplus softplus) {
-  const theory::BlockRun<S> run = theory::run<S>(block, inputs, {theory::Discretization::kEuler, softplus});
-  TrajectoryValues<S> values;
-  const std::size_t per_step_size = run.alpha.size() / run.sum_of_steps.size();
-  for (std::size_t i = 0; i < run.alpha.size(); ++i) {
-    values.exponents.push_back(theory::finite_time_exponent(run.alpha[i], run.sum_of_steps[i / per_step_size], inputs.rows));
-  }
-  values.final_state = run.h;
-  for (const auto& step : run.steps) values.outputs.insert(values.outputs.end(), step.y.begin(), step.y.end());
-  return values;
-}
-
-TrajectoryOptions with_outputs() {
-  TrajectoryOptions options;
-  options.save_outputs = true;
-  return options;
-}
-
-/// What lies outside, in words; nothing where all is inside and no end is NaN.
-std::optional<std::string> first_outside(const char* what, const std::vector<MpfrReal>& values, const std::vector<double>& lower, const std::vector<double>& upper) {
-  if (lower.size() != values.size() || upper.size() != values.size()) return std::string(what) + ": wrong number of entries";
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (values[i] >= lower[i] && values[i] <= upper[i]) continue;
-    std::ostringstream text;
-    text.precision(17);
-    text << what << ' ' << i << ": " << values[i] << " is not in [" << lower[i] << ", " << upper[i] << ']';
-    return text.str();
-  }
-  return std::nullopt;
-}
-
-std::optional<std::string> first_outside(const TrajectoryValues<MpfrReal>& values, const TrajectoryBounds& bounds) {
-  auto outside = first_outside("exponent", values.exponents, bounds.exponent_lower, bounds.exponent_upper);
-  if (!outside) outside = first_outside("state", values.final_state, bounds.final_state_lower, bounds.final_state_upper);
-  if (!outside) outside = first_outside("output", values.outputs, bounds.output_lower, bounds.output_upper);
-  return outside;
-}
-
-/// Containment of both programs, with and without the softplus cut-off.
-template <class Weights>
-std::optional<std::string> first_outside(const Weights& block, const Matrix& inputs, const TrajectoryBounds& bounds) {
-  for (const theory::Softplus softplus : {theory::Softplus::kTextbook, theory::Softplus::kDeployed}) {
-    if (auto outside = first_outside(values_of<MpfrReal>(block, inputs, softplus), bounds)) return outside;
-  }
-  return std::nullopt;
-}
-
-/// Ordinary weights, from a seed: what tightness is measured on.
-class OrdinaryBlocks {
- public:
-  explicit OrdinaryBlocks(std::uint64_t seed) : random_(seed) {}
-
-  Mamba1Weights mamba1(std::size_t d_model, std::size_t d_inner, std::size_t states, std::size_t rank) {
-    Mamba1Weights block;
-    block.d_model = d_model, block.d_inner = d_inner, block.d_state = states, block.d_conv = 4, block.dt_rank = rank, block.norm_epsilon = 1e-5;
-    block.norm_weight = vector(d_model, 0.1, 1.0);
-    block.in_proj = matrix(2 * d_inner, d_model, 1.0);
-    block.in_proj_bias = vector(2 * d_inner, 0.5);
-    block.conv_weight = matrix(d_inner, 4, 1.0);
-    block.conv_bias = vector(d_inner, 0.3);
-    block.x_proj = matrix(rank + 2 * states, d_inner, 1.0);
-    block.dt_proj = matrix(d_inner, rank, 1.0);
-    block.dt_bias = vector(d_inner, 1.0, -3.0);
-    block.A_log = matrix(d_inner, states, 1.0);
-    block.D = vector(d_inner, 1.0);
-    block.out_proj = Matrix(d_model, d_inner);
-    return block;
-  }
-
-  Mamba2Weights mamba2(std::size_t d_model, std::size_t heads, std::size_t head_dim, std::size_t states, std::size_t groups) {
-    Mamba2Weights block;
-    block.d_model = d_model, block.heads = heads, block.head_dim = head_dim, block.d_inner = heads * head_dim, block.d_state = states;
-    block.groups = groups, block.d_conv = 4, block.norm_epsilon = 1e-5;
-    block.norm_weight = vector(d_model, 0.1, 1.0);
-    block.in_proj = matrix(block.d_inner + block.conv_channels() + heads, d_model, 1.0);
-    block.in_proj_bias = vector(block.in_proj.rows, 0.5);
-    block.conv_weight = matrix(block.conv_channels(), 4, 1.0);
-    block.conv_bias = vector(block.conv_channels(), 0.3);
-    block.dt_bias = vector(heads, 1.0, -3.0);
-    block.A_log = vector(heads, 1.0);
-    block.D = vector(heads, 1.0);
-    block.gated_norm_weight.assign(block.d_inner, 1.0);
-    block.gated_norm_epsilon = 1e-5;
-    block.out_proj = Matrix(d_model, block.d_inner);
-    return block;
-  }
-
-  Matrix matrix(std::size_t rows, std::size_t columns, double spread) {
-    Matrix result(rows, columns);
-    result.entries = vector(rows * columns, spread / std::sqrt(double(columns)));
-    return result;
-  }
-
-  Vector vector(std::size_t size, double spread, double mean = 0.0) {
-    std::normal_distribution<float> normal{static_cast<float>(mean), static_cast<float>(spread)};
-    Vector result(size);
-    for (double& entry : result) entry = normal(random_);
-    return result;
-  }
-
- private:
-  std::mt19937_64 random_;
-};
 
 TEST(Trajectory, EveryQuantityOfRandomMamba1BlocksLiesInItsEnclosureAt256Bits) {
   check_property("Mamba-1 containment", 250, [] {
@@ -166,7 +57,8 @@ TEST(Trajectory, SequencesThatCrossChunksOfTokensStayEnclosed) {
 }
 
 /// Largest ratio of widths, fast over slow, among entries whose slow enclosure is not a point.
-double widest_ratio(const std::vector<Interval>& slow, const std::vector<double>& lower, const std::vector<double>& upper) {
+double widest_ratio(const std::vector<Interval>& slow, const std::vector<double>& lower,
+                    const std::vector<double>& upper) {
   double ratio = 0.0;
   for (std::size_t i = 0; i < slow.size(); ++i) {
     const double width = slow[i].upper() - slow[i].lower();
@@ -179,7 +71,8 @@ template <class Weights>
 double widest_ratio(const Weights& block, const Matrix& inputs) {
   const TrajectoryBounds fast = certify_trajectory(block, inputs, with_outputs());
   const TrajectoryValues<Interval> slow = values_of<Interval>(block, inputs, theory::Softplus::kDeployed);
-  return std::max({widest_ratio(slow.exponents, fast.exponent_lower, fast.exponent_upper), widest_ratio(slow.final_state, fast.final_state_lower, fast.final_state_upper),
+  return std::max({widest_ratio(slow.exponents, fast.exponent_lower, fast.exponent_upper),
+                   widest_ratio(slow.final_state, fast.final_state_lower, fast.final_state_upper),
                    widest_ratio(slow.outputs, fast.output_lower, fast.output_upper)});
 }
 
@@ -228,7 +121,8 @@ TEST(Trajectory, ContainmentTestsCatchPaddingBeforeInProjAtTheStartOfTheSequence
   const Matrix first_token = random.matrix(1, 5, 3.0);
   Mamba1Weights wrong = block;  // padding before in_proj: the missing taps of the first token would see in_proj's bias
   for (std::size_t k = 0; k < block.d_inner; ++k) {
-    for (std::size_t j = 0; j + 1 < block.d_conv; ++j) wrong.conv_bias[k] += block.conv_weight(k, j) * block.in_proj_bias[k];
+    for (std::size_t j = 0; j + 1 < block.d_conv; ++j)
+      wrong.conv_bias[k] += block.conv_weight(k, j) * block.in_proj_bias[k];
   }
   EXPECT_TRUE(is_caught(block, wrong, first_token));
   EXPECT_FALSE(is_caught(block, block, first_token));
@@ -245,7 +139,7 @@ TEST(Trajectory, ContainmentTestsCatchAnUnclampedStepSize) {
   EXPECT_FALSE(is_caught(block, block, inputs));
 }
 
-TEST(Trajectory, ContainmentTestsCatchEnclosuresShrunkToAQuarterOfAnUlpOfTheInput) {
+TEST(Trajectory, ContainmentTestsCatchEnclosuresShrunkToASixteenth) {
   OrdinaryBlocks random(23);
   const Mamba1Weights block = random.mamba1(31, 17, 5, 3);
   const Matrix inputs = random.matrix(20, 31, 5.0);
@@ -260,11 +154,12 @@ TEST(Trajectory, ExtremeStepSizesAndRatesGiveFiniteBoundsAndAZeroThatIsCalledZer
   OrdinaryBlocks random(29);
   Mamba1Weights block = random.mamba1(5, 4, 3, 2);
   block.dt_bias = {-750.0, -750.0, 80.0, 80.0};
-  for (std::size_t n = 0; n < 3; ++n) block.A_log(0, n) = block.A_log(2, n) = -745.0, block.A_log(1, n) = block.A_log(3, n) = 700.0;
+  for (std::size_t n = 0; n < 3; ++n)
+    block.A_log(0, n) = block.A_log(2, n) = -745.0, block.A_log(1, n) = block.A_log(3, n) = 700.0;
   const Matrix inputs = random.matrix(5, 5, 3.0);
   const TrajectoryBounds bounds = certify_trajectory(block, inputs, with_outputs());
-  for (const auto* ends : {&bounds.exponent_lower, &bounds.exponent_upper, &bounds.final_state_lower, &bounds.final_state_upper, &bounds.output_lower,
-                           &bounds.output_upper}) {
+  for (const auto* ends : {&bounds.exponent_lower, &bounds.exponent_upper, &bounds.final_state_lower,
+                           &bounds.final_state_upper, &bounds.output_lower, &bounds.output_upper}) {
     for (const double end : *ends) EXPECT_TRUE(std::isfinite(end));
   }
   EXPECT_EQ(bounds.exponent_upper[0], 0.0);

@@ -20,7 +20,8 @@ FloatMatrix embed(const Checkpoint& model, const std::vector<std::int64_t>& toke
   FloatMatrix residual(Index(tokens.size()), Index(description.d_model));
   for (std::size_t t = 0; t < tokens.size(); ++t) {
     if (tokens[t] < 0 || std::size_t(tokens[t]) >= description.vocabulary) {
-      throw BadInput(model.folder().string(), "token " + std::to_string(tokens[t]) + " at position " + std::to_string(t) + " is outside the vocabulary of " +
+      throw BadInput(model.folder().string(), "token " + std::to_string(tokens[t]) + " at position " +
+                                                  std::to_string(t) + " is outside the vocabulary of " +
                                                   std::to_string(description.vocabulary));
     }
     const theory::Vector row = model.read_embedding_row(std::size_t(tokens[t]));
@@ -32,8 +33,10 @@ FloatMatrix embed(const Checkpoint& model, const std::vector<std::int64_t>& toke
 void require_finite(const Checkpoint& model, const FloatMatrix& residual, std::size_t layer) {
   for (Index t = 0; t < residual.rows(); ++t) {
     if (residual.row(t).allFinite()) continue;
-    const std::string place = layer < model.description().layers ? "the input of layer " + std::to_string(layer) : "the input of the final norm";
-    throw BadInput(model.folder().string(), "the float32 forward pass is not finite: " + place + " overflows at token position " + std::to_string(t));
+    const std::string place = layer < model.description().layers ? "the input of layer " + std::to_string(layer)
+                                                                 : "the input of the final norm";
+    throw BadInput(model.folder().string(), "the float32 forward pass is not finite: " + place +
+                                                " overflows at token position " + std::to_string(t));
   }
 }
 
@@ -70,7 +73,8 @@ struct KeepQuiet {
 }  // namespace
 
 void approx_forward(const Checkpoint& model, const std::vector<std::int64_t>& tokens,
-                    const std::function<void(std::size_t layer, const theory::BlockWeights& block, const theory::Matrix& input)>& visit) {
+                    const std::function<void(std::size_t layer, const theory::BlockWeights& block,
+                                             const theory::Matrix& input)>& visit) {
   run_blocks(model, tokens, HandOut{visit});
 }
 
@@ -80,7 +84,8 @@ theory::Matrix approx_logits(const Checkpoint& model, const std::vector<std::int
   const ModelDescription& description = model.description();
   const theory::Vector norm = model.read_final_norm();
   const FloatMatrix normed =
-      approx_rms_norm(residual, Eigen::Map<const Eigen::RowVectorXd>(norm.data(), Index(norm.size())).cast<float>(), float(description.final_norm_epsilon));
+      approx_rms_norm(residual, Eigen::Map<const Eigen::RowVectorXd>(norm.data(), Index(norm.size())).cast<float>(),
+                      float(description.final_norm_epsilon));
   theory::Matrix logits(tokens.size(), description.vocabulary);
   for (std::size_t begin = 0; begin < description.vocabulary; begin += kHeadRows) {
     const std::size_t end = std::min(begin + kHeadRows, description.vocabulary);
@@ -89,7 +94,8 @@ theory::Matrix approx_logits(const Checkpoint& model, const std::vector<std::int
     std::transform(head.entries.begin(), head.entries.end(), rows.data(), [](double w) { return float(w); });
     const FloatMatrix part = approx_product_transposed(normed, rows);
     for (std::size_t t = 0; t < tokens.size(); ++t) {
-      std::copy(part.row(Index(t)).data(), part.row(Index(t)).data() + part.cols(), logits.entries.begin() + std::ptrdiff_t(t * description.vocabulary + begin));
+      std::copy(part.row(Index(t)).data(), part.row(Index(t)).data() + part.cols(),
+                logits.entries.begin() + std::ptrdiff_t(t * description.vocabulary + begin));
     }
   }
   return logits;

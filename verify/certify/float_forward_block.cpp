@@ -20,11 +20,14 @@ constexpr Index kChunkTokens = 512;
 constexpr float kSoftplusCutOff = 20.0F;
 
 FloatMatrix to_float(const theory::Matrix& m) {
-  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(m.entries.data(), Index(m.rows), Index(m.columns))
+  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(
+             m.entries.data(), Index(m.rows), Index(m.columns))
       .cast<float>();
 }
 
-FloatRow to_float(const theory::Vector& v) { return Eigen::Map<const Eigen::RowVectorXd>(v.data(), Index(v.size())).cast<float>(); }
+FloatRow to_float(const theory::Vector& v) {
+  return Eigen::Map<const Eigen::RowVectorXd>(v.data(), Index(v.size())).cast<float>();
+}
 
 float silu(float q) { return q / (1.0F + std::exp(-q)); }
 
@@ -76,8 +79,8 @@ FloatMatrix step_sizes(const FloatMatrix& p, float lower, float upper) {
 }
 
 /// y += the scan over states of channels [begin, end), Mamba-1. h (d_inner, N) is carried; bc holds B then C, (T, 2N).
-void scan_mamba1(const FloatMatrix& x, const FloatMatrix& delta, const FloatMatrix& bc, const FloatMatrix& rates, const FloatRow& skip, FloatMatrix& h,
-                 FloatMatrix& y, Index begin, Index end) {
+void scan_mamba1(const FloatMatrix& x, const FloatMatrix& delta, const FloatMatrix& bc, const FloatMatrix& rates,
+                 const FloatRow& skip, FloatMatrix& h, FloatMatrix& y, Index begin, Index end) {
   const Index states = rates.cols();
   FloatMatrix decay(end - begin, states);
   for (Index t = 0; t < x.rows(); ++t) {
@@ -98,8 +101,8 @@ struct HeadShape {
 };
 
 /// The same for rows [begin, end) of heads x head_dim, Mamba-2; xbc is the convolution's output (T, x | B | C).
-void scan_mamba2(const FloatMatrix& xbc, const FloatMatrix& delta, const HeadShape& shape, const FloatRow& rates, const FloatRow& skip, FloatMatrix& h,
-                 FloatMatrix& y, Index begin, Index end) {
+void scan_mamba2(const FloatMatrix& xbc, const FloatMatrix& delta, const HeadShape& shape, const FloatRow& rates,
+                 const FloatRow& skip, FloatMatrix& h, FloatMatrix& y, Index begin, Index end) {
   const Index inner = shape.heads * shape.head_dim;
   for (Index t = 0; t < xbc.rows(); ++t) {
     for (Index c = begin; c < end; ++c) {
@@ -137,8 +140,10 @@ FloatMatrix approx_product_transposed(const FloatMatrix& x, const FloatMatrix& w
 void approx_add_block(const theory::Mamba1Weights& block, FloatMatrix& residual) {
   const Index inner = Index(block.d_inner);
   const Index rank = Index(block.dt_rank);
-  const FloatMatrix in_proj = to_float(block.in_proj), x_proj = to_float(block.x_proj), dt_proj = to_float(block.dt_proj), out_proj = to_float(block.out_proj);
-  const FloatRow gain = to_float(block.norm_weight), in_bias = to_float(block.in_proj_bias), dt_bias = to_float(block.dt_bias), skip = to_float(block.D);
+  const FloatMatrix in_proj = to_float(block.in_proj), x_proj = to_float(block.x_proj),
+                    dt_proj = to_float(block.dt_proj), out_proj = to_float(block.out_proj);
+  const FloatRow gain = to_float(block.norm_weight), in_bias = to_float(block.in_proj_bias),
+                 dt_bias = to_float(block.dt_bias), skip = to_float(block.D);
   const FloatRow out_bias = to_float(block.out_proj_bias);
   const FloatMatrix rates = to_float(block.A_log).unaryExpr([](float a_log) { return -std::exp(a_log); });
   FloatConvolution convolution(block.conv_weight, block.conv_bias);
@@ -149,10 +154,12 @@ void approx_add_block(const theory::Mamba1Weights& block, FloatMatrix& residual)
     const FloatMatrix xz = affine(normed, in_proj, in_bias);
     const FloatMatrix x = convolution.apply(xz.leftCols(inner));
     const FloatMatrix dbc = approx_product_transposed(x, x_proj);
-    const FloatMatrix delta = step_sizes(affine(dbc.leftCols(rank), dt_proj, dt_bias), 0.0F, std::numeric_limits<float>::infinity());
+    const FloatMatrix delta =
+        step_sizes(affine(dbc.leftCols(rank), dt_proj, dt_bias), 0.0F, std::numeric_limits<float>::infinity());
     const FloatMatrix bc = dbc.rightCols(dbc.cols() - rank);
     FloatMatrix y(tokens, inner);
-    parallel_rows(inner, 32, [&](Index first, Index last) { scan_mamba1(x, delta, bc, rates, skip, h, y, first, last); });
+    parallel_rows(inner, 32,
+                  [&](Index first, Index last) { scan_mamba1(x, delta, bc, rates, skip, h, y, first, last); });
     y = y.cwiseProduct(xz.rightCols(inner).unaryExpr(&silu));
     residual.middleRows(begin, tokens) += affine(y, out_proj, out_bias);
   }
@@ -162,7 +169,8 @@ void approx_add_block(const theory::Mamba2Weights& block, FloatMatrix& residual)
   const Index inner = Index(block.d_inner);
   const HeadShape shape{Index(block.heads), Index(block.head_dim), Index(block.d_state), Index(block.groups)};
   const FloatMatrix in_proj = to_float(block.in_proj), out_proj = to_float(block.out_proj);
-  const FloatRow gain = to_float(block.norm_weight), in_bias = to_float(block.in_proj_bias), dt_bias = to_float(block.dt_bias), skip = to_float(block.D);
+  const FloatRow gain = to_float(block.norm_weight), in_bias = to_float(block.in_proj_bias),
+                 dt_bias = to_float(block.dt_bias), skip = to_float(block.D);
   const FloatRow gated_gain = to_float(block.gated_norm_weight), out_bias = to_float(block.out_proj_bias);
   const FloatRow rates = to_float(block.A_log).unaryExpr([](float a_log) { return -std::exp(a_log); });
   const Index norm_width = inner / Index(block.gated_norm_groups);
@@ -177,11 +185,12 @@ void approx_add_block(const theory::Mamba2Weights& block, FloatMatrix& residual)
     p.rowwise() += dt_bias;
     const FloatMatrix delta = step_sizes(p, float(block.step_limits.lower), float(block.step_limits.upper));
     FloatMatrix y(tokens, inner);
-    parallel_rows(inner, 32, [&](Index first, Index last) { scan_mamba2(xbc, delta, shape, rates, skip, h, y, first, last); });
+    parallel_rows(inner, 32,
+                  [&](Index first, Index last) { scan_mamba2(xbc, delta, shape, rates, skip, h, y, first, last); });
     y = y.cwiseProduct(projected.leftCols(inner).unaryExpr(&silu));
     for (Index column = 0; column < inner; column += norm_width) {
-      y.middleCols(column, norm_width) =
-          approx_rms_norm(y.middleCols(column, norm_width), gated_gain.segment(column, norm_width), float(block.gated_norm_epsilon));
+      y.middleCols(column, norm_width) = approx_rms_norm(
+          y.middleCols(column, norm_width), gated_gain.segment(column, norm_width), float(block.gated_norm_epsilon));
     }
     residual.middleRows(begin, tokens) += affine(y, out_proj, out_bias);
   }

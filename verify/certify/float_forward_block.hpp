@@ -15,8 +15,8 @@ using FloatMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::
 /// x w^T in binary32, (T, k) x (m, k); parallel over tokens, any order of accumulation.
 [[nodiscard]] FloatMatrix approx_product_transposed(const FloatMatrix& x, const FloatMatrix& w);
 
-/// Adds the block's output to the residual stream (T, d_model) in place, in ordinary binary32: the deployed block, softplus cut-off at 20 included,
-/// h_0 = 0. Not rigorous. Memory beyond the weights is bounded: tokens pass in chunks.
+/// Adds the block's output to the residual stream (T, d_model) in place, in ordinary binary32: the deployed block,
+/// softplus cut-off at 20 included, h_0 = 0. Not rigorous. Memory beyond the weights is bounded: tokens pass in chunks.
 void approx_add_block(const theory::Mamba1Weights& block, FloatMatrix& residual);
 void approx_add_block(const theory::Mamba2Weights& block, FloatMatrix& residual);
 

@@ -39,7 +39,8 @@ IntervalMatrix columns_of(const IntervalMatrix& x, std::size_t first, std::size_
 /// A Mamba-1 block before its scan.
 class Mamba1Front {
  public:
-  explicit Mamba1Front(const theory::Mamba1Weights& block) : block_(block), convolution_(block.conv_weight, block.conv_bias) {}
+  explicit Mamba1Front(const theory::Mamba1Weights& block)
+      : block_(block), convolution_(block.conv_weight, block.conv_bias) {}
 
   ScanInputs operator()(const IntervalMatrix& normed) {
     ScanInputs result;
@@ -47,7 +48,8 @@ class Mamba1Front {
     const std::size_t states = block_.d_state;
     result.x = convolution_.apply(enclose_affine(normed, block_.in_proj, 0, block_.d_inner, block_.in_proj_bias));
     const IntervalMatrix dbc = enclose_affine(result.x, block_.x_proj, 0, block_.x_proj.rows, {});
-    result.step_size = enclose_step_sizes(enclose_affine(columns_of(dbc, 0, rank), block_.dt_proj, 0, block_.d_inner, block_.dt_bias), {});
+    result.step_size = enclose_step_sizes(
+        enclose_affine(columns_of(dbc, 0, rank), block_.dt_proj, 0, block_.d_inner, block_.dt_bias), {});
     result.B = columns_of(dbc, rank, states);
     result.C = columns_of(dbc, rank + states, states);
     return result;
@@ -63,14 +65,16 @@ class Mamba1Front {
 /// A Mamba-2 block before its scan; the gate's rows of in_proj are not needed.
 class Mamba2Front {
  public:
-  explicit Mamba2Front(const theory::Mamba2Weights& block) : block_(block), convolution_(block.conv_weight, block.conv_bias) {}
+  explicit Mamba2Front(const theory::Mamba2Weights& block)
+      : block_(block), convolution_(block.conv_weight, block.conv_bias) {}
 
   ScanInputs operator()(const IntervalMatrix& normed) {
     ScanInputs result;
     const std::size_t inner = block_.d_inner;
     const std::size_t width = block_.groups * block_.d_state;
     const std::size_t channels = block_.conv_channels();
-    const IntervalMatrix xbc = convolution_.apply(enclose_affine(normed, block_.in_proj, inner, channels, block_.in_proj_bias));
+    const IntervalMatrix xbc =
+        convolution_.apply(enclose_affine(normed, block_.in_proj, inner, channels, block_.in_proj_bias));
     IntervalMatrix p = enclose_affine(normed, block_.in_proj, inner + channels, block_.heads, block_.in_proj_bias);
     trajectory::add_to_rows(p, block_.dt_bias);
     result.step_size = enclose_step_sizes(std::move(p), block_.step_limits);
@@ -80,17 +84,22 @@ class Mamba2Front {
     return result;
   }
 
-  [[nodiscard]] StateShape shape() const { return {block_.heads, block_.head_dim, block_.d_state, block_.groups, false}; }
+  [[nodiscard]] StateShape shape() const {
+    return {block_.heads, block_.head_dim, block_.d_state, block_.groups, false};
+  }
 
  private:
   const theory::Mamba2Weights& block_;
   CausalConvolution convolution_;
 };
 
-void append(std::vector<double>& values, const RowMajorMatrix& rows) { values.insert(values.end(), rows.data(), rows.data() + rows.size()); }
+void append(std::vector<double>& values, const RowMajorMatrix& rows) {
+  values.insert(values.end(), rows.data(), rows.data() + rows.size());
+}
 
 template <typename Front, typename Weights>
-TrajectoryBounds enclose_trajectory(const Weights& block, const theory::Vector& A_log, const theory::Matrix& inputs, const TrajectoryOptions& options) {
+TrajectoryBounds enclose_trajectory(const Weights& block, const theory::Vector& A_log, const theory::Matrix& inputs,
+                                    const TrajectoryOptions& options) {
   require_inputs(inputs, block.d_model);
   Front front(block);
   EnclosedScan scan(front.shape(), A_log, block.D);
@@ -113,14 +122,16 @@ TrajectoryBounds enclose_trajectory(const Weights& block, const theory::Vector& 
 
 }  // namespace
 
-TrajectoryBounds certify_trajectory(const theory::Mamba1Weights& block, const theory::Matrix& inputs, const TrajectoryOptions& options) {
+TrajectoryBounds certify_trajectory(const theory::Mamba1Weights& block, const theory::Matrix& inputs,
+                                    const TrajectoryOptions& options) {
   TrajectoryBounds bounds = enclose_trajectory<Mamba1Front>(block, block.A_log.entries, inputs, options);
   bounds.exponent_shape = {block.d_inner, block.d_state};
   bounds.state_shape = {block.d_inner, block.d_state};
   return bounds;
 }
 
-TrajectoryBounds certify_trajectory(const theory::Mamba2Weights& block, const theory::Matrix& inputs, const TrajectoryOptions& options) {
+TrajectoryBounds certify_trajectory(const theory::Mamba2Weights& block, const theory::Matrix& inputs,
+                                    const TrajectoryOptions& options) {
   TrajectoryBounds bounds = enclose_trajectory<Mamba2Front>(block, block.A_log, inputs, options);
   bounds.exponent_shape = {block.heads};
   bounds.state_shape = {block.heads, block.head_dim, block.d_state};

@@ -18,8 +18,8 @@ using Eigen::Index;
 
 constexpr std::size_t kRowGrain = 16;
 constexpr std::size_t kElementGrain = 4096;
-constexpr int kLargestUnscaledExponent = 500;   // squares of 2^500 times any d do not overflow
-constexpr int kSmallestUnscaledExponent = -400; // squares of 2^-400 do not underflow
+constexpr int kLargestUnscaledExponent = 500;    // squares of 2^500 times any d do not overflow
+constexpr int kSmallestUnscaledExponent = -400;  // squares of 2^-400 do not underflow
 
 Eigen::Map<const RowMajorMatrix> rows_of(const theory::Matrix& m, std::size_t first, std::size_t count) {
   return {m.row(first), Index(count), Index(m.columns)};
@@ -28,7 +28,8 @@ Eigen::Map<const RowMajorMatrix> rows_of(const theory::Matrix& m, std::size_t fi
 /// 0 inf = 0: an infinite end stands for real numbers without a bound, and 0 times each of them is 0.
 double product_or_zero(double x, double y) { return x == 0.0 || y == 0.0 ? 0.0 : x * y; }
 
-/// The power of two that brings a row whose largest magnitude is `largest` to where its squares neither overflow nor underflow harmfully.
+/// The power of two that brings a row whose largest magnitude is `largest` to where its squares neither overflow nor
+/// underflow harmfully.
 int scaling_exponent(double largest, double epsilon) {
   int exponent = 0;
   std::frexp(largest, &exponent);
@@ -90,7 +91,8 @@ void add_to_row_upward(const double* bias, Index columns, double* lower, double*
 }
 
 /// Row t of the convolution before silu, `padded` holding J - 1 older rows first.
-void convolve_row_upward(const IntervalMatrix& padded, const RowMajorMatrix& taps, const theory::Vector& bias, Index t, double* lower, double* upper) {
+void convolve_row_upward(const IntervalMatrix& padded, const RowMajorMatrix& taps, const theory::Vector& bias, Index t,
+                         double* lower, double* upper) {
   const Index channels = taps.cols();
   for (Index c = 0; c < channels; ++c) {
     upper[c] = bias.empty() ? 0.0 : bias[std::size_t(c)];
@@ -119,7 +121,8 @@ void parallel_upward(Index count, std::size_t grain, const std::function<void(In
 
 void add_to_rows(IntervalMatrix& x, const double* row) {
   parallel_upward(x.rows(), kRowGrain, [&](Index begin, Index end) {
-    for (Index t = begin; t < end; ++t) add_to_row_upward(row, x.columns(), x.lower.row(t).data(), x.upper.row(t).data());
+    for (Index t = begin; t < end; ++t)
+      add_to_row_upward(row, x.columns(), x.lower.row(t).data(), x.upper.row(t).data());
   });
 }
 
@@ -134,18 +137,21 @@ void apply_in_place(IntervalMatrix& x, void (*function)(ConstIntervalSpan, Inter
 
 }  // namespace
 
-IntervalMatrix enclose_rms_norm(const theory::Matrix& inputs, std::size_t begin, std::size_t end, const theory::Vector& gain, double epsilon) {
+IntervalMatrix enclose_rms_norm(const theory::Matrix& inputs, std::size_t begin, std::size_t end,
+                                const theory::Vector& gain, double epsilon) {
   if (!(epsilon >= 0.0)) throw ContractViolation("RMS norm: epsilon must not be negative");
   IntervalMatrix result(Index(end - begin), Index(inputs.columns));
   parallel_upward(result.rows(), kRowGrain, [&](Index first, Index last) {
     for (Index t = first; t < last; ++t) {
-      norm_row_upward(inputs.row(begin + std::size_t(t)), result.columns(), gain.data(), epsilon, result.lower.row(t).data(), result.upper.row(t).data());
+      norm_row_upward(inputs.row(begin + std::size_t(t)), result.columns(), gain.data(), epsilon,
+                      result.lower.row(t).data(), result.upper.row(t).data());
     }
   });
   return result;
 }
 
-IntervalMatrix enclose_affine(const IntervalMatrix& x, const theory::Matrix& weight, std::size_t first, std::size_t count, const theory::Vector& bias) {
+IntervalMatrix enclose_affine(const IntervalMatrix& x, const theory::Matrix& weight, std::size_t first,
+                              std::size_t count, const theory::Vector& bias) {
   const BallMatrix product = enclose_product_transposed(ball_of(x.lower, x.upper), rows_of(weight, first, count));
   IntervalMatrix result;
   bounds_of(product, result.lower, result.upper);
@@ -159,7 +165,9 @@ void add_to_rows(IntervalMatrix& x, const theory::Vector& row) {
 }
 
 CausalConvolution::CausalConvolution(const theory::Matrix& weight, const theory::Vector& bias)
-    : bias_(bias), taps_(rows_of(weight, 0, weight.rows).transpose()), past_(Index(weight.columns) - 1, Index(weight.rows)) {
+    : bias_(bias),
+      taps_(rows_of(weight, 0, weight.rows).transpose()),
+      past_(Index(weight.columns) - 1, Index(weight.rows)) {
   past_.lower.setZero();
   past_.upper.setZero();
 }
@@ -172,7 +180,8 @@ IntervalMatrix CausalConvolution::apply(const IntervalMatrix& x) {
   padded.upper.bottomRows(x.rows()) = x.upper;
   IntervalMatrix result(x.rows(), x.columns());
   parallel_upward(x.rows(), kRowGrain, [&](Index begin, Index end) {
-    for (Index t = begin; t < end; ++t) convolve_row_upward(padded, taps_, bias_, t, result.lower.row(t).data(), result.upper.row(t).data());
+    for (Index t = begin; t < end; ++t)
+      convolve_row_upward(padded, taps_, bias_, t, result.lower.row(t).data(), result.upper.row(t).data());
   });
   past_.lower = padded.lower.bottomRows(past_.rows());
   past_.upper = padded.upper.bottomRows(past_.rows());

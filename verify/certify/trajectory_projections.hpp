@@ -19,19 +19,23 @@ struct IntervalMatrix {
   [[nodiscard]] Eigen::Index columns() const { return lower.cols(); }
 };
 
-/// Encloses gain (*) r / sqrt(mean(r^2) + epsilon) for rows [begin, end) of `inputs`, each r exact and finite. Correct where squares overflow or
-/// underflow. Throws ContractViolation for epsilon < 0 and for a zero row with epsilon = 0, where the norm is undefined.
-[[nodiscard]] IntervalMatrix enclose_rms_norm(const theory::Matrix& inputs, std::size_t begin, std::size_t end, const theory::Vector& gain, double epsilon);
+/// Encloses gain (*) r / sqrt(mean(r^2) + epsilon) for rows [begin, end) of `inputs`, each r exact and finite. Correct
+/// where squares overflow or underflow. Throws ContractViolation for epsilon < 0 and for a zero row with epsilon = 0,
+/// where the norm is undefined.
+[[nodiscard]] IntervalMatrix enclose_rms_norm(const theory::Matrix& inputs, std::size_t begin, std::size_t end,
+                                              const theory::Vector& gain, double epsilon);
 
-/// Encloses {x w^T + bias : x in the set}, w = rows [first, first + count) of `weight`; `bias` is empty or has one entry per row of `weight`.
-[[nodiscard]] IntervalMatrix enclose_affine(const IntervalMatrix& x, const theory::Matrix& weight, std::size_t first, std::size_t count,
-                                            const theory::Vector& bias);
+/// Encloses {x w^T + bias : x in the set}, w = rows [first, first + count) of `weight`; `bias` is empty or has one
+/// entry per row of `weight`.
+[[nodiscard]] IntervalMatrix enclose_affine(const IntervalMatrix& x, const theory::Matrix& weight, std::size_t first,
+                                            std::size_t count, const theory::Vector& bias);
 
 /// Adds `row`, one exact number per column, to every token.
 void add_to_rows(IntervalMatrix& x, const theory::Vector& row);
 
-/// Encloses silu of the depthwise causal convolution, chunk after chunk of one sequence. The padding before the first token is zero after
-/// in_proj: missing taps contribute nothing, in_proj's bias included. The convolution's own bias is always there.
+/// Encloses silu of the depthwise causal convolution, chunk after chunk of one sequence. The padding before the first
+/// token is zero after in_proj: missing taps contribute nothing, in_proj's bias included. The convolution's own bias is
+/// always there.
 class CausalConvolution {
  public:
   /// weight (channels, J), last column for the current token; bias (channels) or empty. Both must outlive this object.
@@ -45,9 +49,9 @@ class CausalConvolution {
   IntervalMatrix past_;  // the last J - 1 tokens
 };
 
-/// Encloses the step sizes of the pre-activations p: the hull of clamp(softplus(p)) and of the deployed function that returns p itself
-/// for p > 20, so that a claim holds for either (theory.md, section 5, 'Softplus cut-off'). Width: exact for p <= 20 but for softplus' own; at most 1.031e-10
-/// relative more above.
+/// Encloses the step sizes of the pre-activations p: the hull of clamp(softplus(p)) and of the deployed function that
+/// returns p itself for p > 20, so that a claim holds for either (theory.md, section 5, 'Softplus cut-off'). Width:
+/// exact for p <= 20 but for softplus' own; at most 1.031e-10 relative more above.
 [[nodiscard]] IntervalMatrix enclose_step_sizes(IntervalMatrix p, const theory::StepSizeLimits& limits);
 
 }  // namespace lyap::trajectory

@@ -40,11 +40,13 @@ Ends product_upward(const Ends& x, const Ends& y) {
 }
 
 /// Delta x for every row: (tokens, heads) times (tokens, heads head_dim).
-void scale_rows_upward(const IntervalMatrix& step_size, const IntervalMatrix& x, std::size_t head_dim, Index first, Index last, IntervalMatrix& result) {
+void scale_rows_upward(const IntervalMatrix& step_size, const IntervalMatrix& x, std::size_t head_dim, Index first,
+                       Index last, IntervalMatrix& result) {
   for (Index t = first; t < last; ++t) {
     for (Index row = 0; row < x.columns(); ++row) {
       const Index head = row / Index(head_dim);
-      const Ends product = product_upward({step_size.lower(t, head), step_size.upper(t, head)}, {x.lower(t, row), x.upper(t, row)});
+      const Ends product =
+          product_upward({step_size.lower(t, head), step_size.upper(t, head)}, {x.lower(t, row), x.upper(t, row)});
       result.lower(t, row) = product.lower;
       result.upper(t, row) = product.upper;
     }
@@ -52,7 +54,8 @@ void scale_rows_upward(const IntervalMatrix& step_size, const IntervalMatrix& x,
 }
 
 /// y += D x.
-void add_skip_upward(const theory::Vector& skip, const IntervalMatrix& x, std::size_t head_dim, Index first, Index last, IntervalMatrix& y) {
+void add_skip_upward(const theory::Vector& skip, const IntervalMatrix& x, std::size_t head_dim, Index first, Index last,
+                     IntervalMatrix& y) {
   for (Index t = first; t < last; ++t) {
     for (Index row = 0; row < x.columns(); ++row) {
       const double weight = skip[std::size_t(row) / head_dim];
@@ -64,7 +67,8 @@ void add_skip_upward(const theory::Vector& skip, const IntervalMatrix& x, std::s
 }
 
 /// alpha Delta >= 0, (tokens, heads), one alpha per head.
-IntervalMatrix decay_exponents(const std::vector<double>& alpha_lower, const std::vector<double>& alpha_upper, const IntervalMatrix& step_size) {
+IntervalMatrix decay_exponents(const std::vector<double>& alpha_lower, const std::vector<double>& alpha_upper,
+                               const IntervalMatrix& step_size) {
   const RoundingUpward upward;
   IntervalMatrix s(step_size.rows(), step_size.columns());
   for (Index t = 0; t < s.rows(); ++t) {
@@ -97,7 +101,8 @@ void parallel_tokens_upward(Index tokens, const std::function<void(Index first, 
   });
 }
 
-/// At least alpha (sum / count); two orders of the operations, the tighter counts: one of them may overflow or lose digits to underflow.
+/// At least alpha (sum / count); two orders of the operations, the tighter counts: one of them may overflow or lose
+/// digits to underflow.
 double scaled_mean_upward(double alpha, double sum, double count) {
   return std::min(product_or_zero(alpha, sum) / count, product_or_zero(alpha, sum / count));
 }
@@ -105,8 +110,14 @@ double scaled_mean_upward(double alpha, double sum, double count) {
 }  // namespace
 
 EnclosedScan::EnclosedScan(const StateShape& shape, const theory::Vector& A_log, const theory::Vector& D)
-    : shape_(shape), skip_(D), alpha_lower_(A_log.size()), alpha_upper_(A_log.size()),
-      state_lower_(shape.rows() * shape.states), state_upper_(state_lower_), minus_sum_lower_(shape.heads), sum_upper_(shape.heads) {
+    : shape_(shape),
+      skip_(D),
+      alpha_lower_(A_log.size()),
+      alpha_upper_(A_log.size()),
+      state_lower_(shape.rows() * shape.states),
+      state_upper_(state_lower_),
+      minus_sum_lower_(shape.heads),
+      sum_upper_(shape.heads) {
   if (A_log.size() != (shape.decay_per_state ? shape.heads * shape.states : shape.heads) || D.size() != shape.heads ||
       (shape.decay_per_state && (shape.head_dim != 1 || shape.groups != 1))) {
     throw ContractViolation("EnclosedScan: the shapes of A_log and D do not fit the state's");
@@ -126,7 +137,8 @@ IntervalMatrix EnclosedScan::advance(const ScanInputs& inputs) {
   } else {
     advance_heads(inputs, scaled_input, y);
   }
-  parallel_tokens_upward(tokens, [&](Index first, Index last) { add_skip_upward(skip_, inputs.x, shape_.head_dim, first, last, y); });
+  parallel_tokens_upward(
+      tokens, [&](Index first, Index last) { add_skip_upward(skip_, inputs.x, shape_.head_dim, first, last, y); });
   add_step_sizes(inputs.step_size);
   tokens_ += std::size_t(tokens);
   return y;
@@ -136,12 +148,14 @@ void EnclosedScan::advance_channels(const ScanInputs& inputs, const IntervalMatr
   const std::size_t states = shape_.states;
   parallel_for(shape_.heads, kChannelGrain, [&](std::size_t first, std::size_t last) {
     const std::size_t count = last - first;
-    const ConstIntervalSpan rate = part(std::as_const(alpha_lower_), std::as_const(alpha_upper_), first * states, count * states);
+    const ConstIntervalSpan rate =
+        part(std::as_const(alpha_lower_), std::as_const(alpha_upper_), first * states, count * states);
     const IntervalSpan state = part(state_lower_, state_upper_, first * states, count * states);
     for (Index t = 0; t < scaled_input.rows(); ++t) {
-      advance_selective_scan({rate, row_part(inputs.step_size, t, first, count), row_part(scaled_input, t, first, count), row_part(inputs.B, t, 0, states),
-                              row_part(inputs.C, t, 0, states)},
-                             state, row_part(y, t, first, count));
+      advance_selective_scan(
+          {rate, row_part(inputs.step_size, t, first, count), row_part(scaled_input, t, first, count),
+           row_part(inputs.B, t, 0, states), row_part(inputs.C, t, 0, states)},
+          state, row_part(y, t, first, count));
     }
   });
 }
@@ -159,8 +173,8 @@ void EnclosedScan::advance_heads(const ScanInputs& inputs, const IntervalMatrix&
       const std::size_t group = head / heads_per_group * states;
       const IntervalSpan state = part(state_lower_, state_upper_, row * states, shape_.head_dim * states);
       for (Index t = 0; t < scaled_input.rows(); ++t) {
-        advance_head_scan({row_part(std::as_const(decay), t, head, 1), row_part(scaled_input, t, row, shape_.head_dim), row_part(inputs.B, t, group, states),
-                           row_part(inputs.C, t, group, states)},
+        advance_head_scan({row_part(std::as_const(decay), t, head, 1), row_part(scaled_input, t, row, shape_.head_dim),
+                           row_part(inputs.B, t, group, states), row_part(inputs.C, t, group, states)},
                           state, row_part(y, t, row, shape_.head_dim));
       }
     }

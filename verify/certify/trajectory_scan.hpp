@@ -6,15 +6,16 @@
 #include "verify/certify/trajectory_projections.hpp"
 #include "verify/lyapunov_certificate.hpp"
 
-/// The recurrence h_t = a_t h_{t-1} + Delta_t B_t x_t of a block, enclosed for every state, chunk after chunk of one sequence.
+/// The recurrence h_t = a_t h_{t-1} + Delta_t B_t x_t of a block, enclosed for every state, chunk after chunk of one
+/// sequence.
 namespace lyap::trajectory {
 
 /// The layout of the state: a row is one entry of x, N states long; rows of one head share a step size.
 struct StateShape {
-  std::size_t heads = 0;     ///< Mamba-1: channels
-  std::size_t head_dim = 1;  ///< rows of a head; 1 for Mamba-1
-  std::size_t states = 0;    ///< N
-  std::size_t groups = 1;    ///< of B and C; 1 for Mamba-1
+  std::size_t heads = 0;        ///< Mamba-1: channels
+  std::size_t head_dim = 1;     ///< rows of a head; 1 for Mamba-1
+  std::size_t states = 0;       ///< N
+  std::size_t groups = 1;       ///< of B and C; 1 for Mamba-1
   bool decay_per_state = true;  ///< Mamba-1: alpha is (heads, N); Mamba-2: (heads)
   [[nodiscard]] std::size_t rows() const { return heads * head_dim; }
 };
@@ -27,9 +28,10 @@ struct ScanInputs {
   IntervalMatrix C;          ///< (tokens, groups N)
 };
 
-/// Encloses the state of the real recurrence from h_0 = 0, its outputs y = C h + D x, and the sums of step sizes that exponents need.
-/// Containment: for all values within the chunks handed to advance. Nothing becomes NaN: an end without a bound is infinite.
-/// Width: a_t lies in [0, 1], so the widths of past steps decay with the state; parallel over rows.
+/// Encloses the state of the real recurrence from h_0 = 0, its outputs y = C h + D x, and the sums of step sizes that
+/// exponents need. Containment: for all values within the chunks handed to advance. Nothing becomes NaN: an end without
+/// a bound is infinite. Width: a_t lies in [0, 1], so the widths of past steps decay with the state; parallel over
+/// rows.
 class EnclosedScan {
  public:
   /// A_log: (heads, N), row by row, or (heads); D: (heads), which must outlive this object.

@@ -91,6 +91,7 @@ data file_list(const CertificateRecord& record) {
 
 std::string model_line(const CertificateRecord& record) {
   return record.family + ", " + std::to_string(record.layer_count) + (record.layer_count == 1 ? " layer" : " layers") +
+         (record.layers.size() < record.layer_count ? " (" + std::to_string(record.layers.size()) + " analysed)" : "") +
          ", width " + std::to_string(record.d_model);
 }
 

@@ -4,21 +4,43 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
-#include <regex>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace lyap {
 namespace {
 
+/// Takes `text`'s leading characters that are in `allowed`, at most `limit` of them, and says how many they were.
+std::size_t take_while(std::string_view& text, std::string_view allowed, std::size_t limit) {
+  std::size_t count = 0;
+  while (count < limit && count < text.size() && allowed.find(text[count]) != std::string_view::npos) ++count;
+  text.remove_prefix(count);
+  return count;
+}
+
+bool take(std::string_view& text, std::string_view prefix) {
+  if (text.substr(0, prefix.size()) != prefix) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+/// Whether `text`, without a sign, is a hexadecimal float that binary64 holds exactly: 0x h . hhhhhhhhhhhhh p exponent.
+bool is_hexadecimal_float(std::string_view text) {
+  constexpr std::string_view kHexadecimal = "0123456789abcdefABCDEF";
+  if (!take(text, "0x") || take_while(text, kHexadecimal, 1) != 1) return false;
+  if (take(text, ".")) take_while(text, kHexadecimal, 13);
+  if (!take(text, "p")) return false;
+  take_while(text, "+-", 1);
+  return take_while(text, "0123456789", 5) > 0 && text.empty();
+}
+
 double read_hexadecimal(const JsonView& place) {
-  static const std::regex kHexadecimal("[+-]?0[xX][0-9a-fA-F](\\.[0-9a-fA-F]{0,13})?[pP][+-]?[0-9]{1,5}");
-  static const std::regex kInfinity("([+-]?)inf(inity)?", std::regex::icase);
   const std::string text = place.text();
-  std::smatch match;
-  if (text.size() < 100 && std::regex_match(text, match, kInfinity)) {
-    return match[1].str() == "-" ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
-  }
-  if (text.size() >= 100 || !std::regex_match(text, kHexadecimal))
-    place.fail("a hexadecimal float such as \"-0x1.8p-30\" is expected");
+  std::string_view digits = text;
+  const bool negative = take(digits, "-");
+  if (digits == "inf") return (negative ? -1 : 1) * std::numeric_limits<double>::infinity();
+  if (!is_hexadecimal_float(digits)) place.fail("a hexadecimal float such as \"-0x1.8p-30\" is expected");
   return std::strtod(text.c_str(), nullptr);
 }
 

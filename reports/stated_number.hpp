@@ -6,7 +6,7 @@
 namespace lyap {
 
 /// The number of {"hex": "-0x1.8p-30", "decimal": "-1.39e-9"}: hex read exactly, decimal kept as stored. Infinities are
-/// "inf" and "-inf" (also spelt out). Throws BadInput for anything else, NaN included.
+/// "inf" and "-inf". Throws BadInput for anything else, NaN included.
 [[nodiscard]] StatedNumber read_stated_number(const JsonView& place);
 
 /// Throws BadInput unless the schema is one that this report knows (1, "1" or "1.x").

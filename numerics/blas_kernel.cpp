@@ -46,8 +46,8 @@ struct Shape {
   Eigen::Index columns;
 };
 
-/// Whether product is right for one shape: plain, transposed, and with B scaled by 2^-1074, where every intermediate is a subnormal integer
-/// multiple of the smallest number, so that flushing to zero shows.
+/// Whether product is right for one shape: plain, transposed, and with B scaled by 2^-1074, where every intermediate is
+/// a subnormal integer multiple of the smallest number, so that flushing to zero shows.
 bool is_right(const ProductFunction& product, const Shape& shape, std::uint32_t seed) {
   const RowMajorMatrix a = small_integers(shape.rows, shape.inner, seed);
   const RowMajorMatrix b = small_integers(shape.inner, shape.columns, seed + 1);
@@ -71,9 +71,9 @@ ProcessorFeatures processor_features() {
   ProcessorFeatures features;
   features.is_amd = __builtin_cpu_is("amd") != 0;
   features.has_avx2_and_fma = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-  features.has_avx512 = features.has_avx2_and_fma && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512cd") != 0 &&
-                        __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-                        __builtin_cpu_supports("avx512vl") != 0;
+  features.has_avx512 = features.has_avx2_and_fma && __builtin_cpu_supports("avx512f") != 0 &&
+                        __builtin_cpu_supports("avx512cd") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+                        __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
   return features;
 }
 
@@ -108,19 +108,23 @@ std::optional<std::string> find_wrong_product(const ProductFunction& product) {
       if (!is_right(product, shape, seed++)) return describe(shape);
     }
   }
-  for (const Shape& shape : {Shape{257, 391, 131}, Shape{64, 1100, 49}, Shape{1, 515, 300}, Shape{300, 515, 1}, Shape{130, 3, 385}}) {
+  for (const Shape& shape :
+       {Shape{257, 391, 131}, Shape{64, 1100, 49}, Shape{1, 515, 300}, Shape{300, 515, 1}, Shape{130, 3, 385}}) {
     if (!is_right(product, shape, seed++)) return describe(shape);
   }
   return std::nullopt;
 }
 
 void require_correct_blas() {
-  const std::optional<std::string> wrong = find_wrong_product([](const ConstMatrixRef& a, const ConstMatrixRef& b, bool b_is_transposed) {
-    return approx_dense_product(a, b, b_is_transposed ? Transposed::kYes : Transposed::kNo);
-  });
+  const std::optional<std::string> wrong =
+      find_wrong_product([](const ConstMatrixRef& a, const ConstMatrixRef& b, bool b_is_transposed) {
+        return approx_dense_product(a, b, b_is_transposed ? Transposed::kYes : Transposed::kNo);
+      });
   if (!wrong) return;
-  throw ResourceError("OpenBLAS computes a wrong matrix product on this processor, " + *wrong + ", with its kernel " + blas_kernel_name() +
-                      ". Set OPENBLAS_CORETYPE to another kernel, for example Haswell or Prescott, or install another version.");
+  throw ResourceError(
+      "OpenBLAS computes a wrong matrix product on this processor, " + *wrong + ", with its kernel " +
+      blas_kernel_name() +
+      ". Set OPENBLAS_CORETYPE to another kernel, for example Haswell or Prescott, or install another version.");
 }
 
 }  // namespace lyap

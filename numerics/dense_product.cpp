@@ -25,9 +25,10 @@ RowMajorMatrix approx_dense_product(const ConstMatrixRef& a, const ConstMatrixRe
     return result;
   }
   const auto size = [](Eigen::Index n) { return static_cast<blasint>(n); };
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, size(a.rows()), size(columns), size(inner), 1.0, a.data(),
-              size(std::max<Eigen::Index>(a.outerStride(), inner)), b.data(),
-              size(std::max<Eigen::Index>(b.outerStride(), transposed ? inner : columns)), 0.0, result.data(), size(columns));
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, size(a.rows()), size(columns),
+              size(inner), 1.0, a.data(), size(std::max<Eigen::Index>(a.outerStride(), inner)), b.data(),
+              size(std::max<Eigen::Index>(b.outerStride(), transposed ? inner : columns)), 0.0, result.data(),
+              size(columns));
   return result;
 }
 

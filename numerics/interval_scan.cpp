@@ -15,9 +15,10 @@
 #include "numerics/vector_bounds_inl.hpp"
 #include "numerics/vector_loop_inl.hpp"
 
-// Bounds under upward rounding alone, on pairs (n, u) = (-lower, upper). For a factor c in [c_l, c_u] with c_l >= 0 the upper bound of
-// c [.., u] is u (u >= 0 ? c_u : c_l), and the same formula on n gives the negated lower bound. 0 times an infinite end is 0: the
-// factor that is zero is a real number, or the supremum is reached there. The decay's upper end is positive, so a h never meets that case.
+// Bounds under upward rounding alone, on pairs (n, u) = (-lower, upper). For a factor c in [c_l, c_u] with c_l >= 0 the
+// upper bound of c [.., u] is u (u >= 0 ? c_u : c_l), and the same formula on n gives the negated lower bound. 0 times
+// an infinite end is 0: the factor that is zero is a real number, or the supremum is reached there. The decay's upper
+// end is positive, so a h never meets that case.
 HWY_BEFORE_NAMESPACE();
 namespace lyap {
 namespace HWY_NAMESPACE {
@@ -38,7 +39,8 @@ HWY_INLINE void decay_bounds(D d, V low, V high, V& lower, V& upper) {
   upper = hn::Min(Exp::scaled(d, at_high, hn::Set(d, Exp::kAbove)), hn::Set(d, 1.0));
   const V width = hn::Sub(high, low);
   if (HWY_LIKELY(hn::AllTrue(d, hn::Le(width, hn::Set(d, kNarrow))))) {
-    const V factor = hn::Sub(width, hn::Set(d, Exp::kBelow));  // exp(low) >= exp(high) (1 - width), -(1 - 3u - width) rounded up
+    const V factor =
+        hn::Sub(width, hn::Set(d, Exp::kBelow));  // exp(low) >= exp(high) (1 - width), -(1 - 3u - width) rounded up
     lower = hn::Neg(Exp::scaled(d, at_high, factor));
   } else {
     lower = hn::Neg(Exp::negated_lower(d, low));
@@ -50,7 +52,9 @@ enum class Sign { kNonnegative, kNonpositive, kMixed };
 struct Factor {
   double lower;
   double upper;
-  [[nodiscard]] Sign sign() const { return lower >= 0.0 ? Sign::kNonnegative : (upper <= 0.0 ? Sign::kNonpositive : Sign::kMixed); }
+  [[nodiscard]] Sign sign() const {
+    return lower >= 0.0 ? Sign::kNonnegative : (upper <= 0.0 ? Sign::kNonpositive : Sign::kMixed);
+  }
 };
 
 template <Sign kSign, class D, class V = hn::Vec<D>>
@@ -85,9 +89,11 @@ struct Row {
   double* upper;
 };
 
-/// h = a h + x B over one row of states, and bounds of sum C h. decay(load, lower, upper) gives the row's decay vector by vector.
+/// h = a h + x B over one row of states, and bounds of sum C h. decay(load, lower, upper) gives the row's decay vector
+/// by vector.
 template <Sign kSign, class Decay>
-HWY_INLINE void advance_signed_row(const Decay& decay, const Factor& x, const Maps& maps, Row h, std::size_t states, double* y_lower, double* y_upper) {
+HWY_INLINE void advance_signed_row(const Decay& decay, const Factor& x, const Maps& maps, Row h, std::size_t states,
+                                   double* y_lower, double* y_upper) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const V zero = hn::Zero(d);
@@ -101,8 +107,10 @@ HWY_INLINE void advance_signed_row(const Decay& decay, const Factor& x, const Ma
     const V b_u = load(maps.input_upper);
     const V h_n = hn::Neg(load(h.lower));
     const V h_u = load(h.upper);
-    const V n = hn::MulAdd(hn::IfThenElse(hn::Ge(h_n, zero), a_upper, a_lower), h_n, upper_of_scaled<kSign>(d, x, b_u, b_n));
-    const V u = hn::MulAdd(hn::IfThenElse(hn::Ge(h_u, zero), a_upper, a_lower), h_u, upper_of_scaled<kSign>(d, x, b_n, b_u));
+    const V n =
+        hn::MulAdd(hn::IfThenElse(hn::Ge(h_n, zero), a_upper, a_lower), h_n, upper_of_scaled<kSign>(d, x, b_u, b_n));
+    const V u =
+        hn::MulAdd(hn::IfThenElse(hn::Ge(h_u, zero), a_upper, a_lower), h_u, upper_of_scaled<kSign>(d, x, b_n, b_u));
     store(hn::Neg(n), h.lower);
     store(u, h.upper);
     const V c_lower = load(maps.output_lower);
@@ -115,11 +123,15 @@ HWY_INLINE void advance_signed_row(const Decay& decay, const Factor& x, const Ma
 }
 
 template <class Decay>
-HWY_INLINE void advance_row(const Decay& decay, const Factor& x, const Maps& maps, Row h, std::size_t states, double* y_lower, double* y_upper) {
+HWY_INLINE void advance_row(const Decay& decay, const Factor& x, const Maps& maps, Row h, std::size_t states,
+                            double* y_lower, double* y_upper) {
   switch (x.sign()) {
-    case Sign::kNonnegative: return advance_signed_row<Sign::kNonnegative>(decay, x, maps, h, states, y_lower, y_upper);
-    case Sign::kNonpositive: return advance_signed_row<Sign::kNonpositive>(decay, x, maps, h, states, y_lower, y_upper);
-    case Sign::kMixed: return advance_signed_row<Sign::kMixed>(decay, x, maps, h, states, y_lower, y_upper);
+    case Sign::kNonnegative:
+      return advance_signed_row<Sign::kNonnegative>(decay, x, maps, h, states, y_lower, y_upper);
+    case Sign::kNonpositive:
+      return advance_signed_row<Sign::kNonpositive>(decay, x, maps, h, states, y_lower, y_upper);
+    case Sign::kMixed:
+      return advance_signed_row<Sign::kMixed>(decay, x, maps, h, states, y_lower, y_upper);
   }
 }
 
@@ -176,7 +188,8 @@ void affine_kernel(const ConstIntervalSpan& decay, const ConstIntervalSpan& incr
     const V a_upper = hn::Max(load(decay.upper.data()), hn::Set(d, kLeastPositive));
     const V h_n = hn::Neg(load(state.lower.data()));
     const V h_u = load(state.upper.data());
-    const V n = hn::MulAdd(hn::IfThenElse(hn::Ge(h_n, zero), a_upper, a_lower), h_n, hn::Neg(load(increment.lower.data())));
+    const V n =
+        hn::MulAdd(hn::IfThenElse(hn::Ge(h_n, zero), a_upper, a_lower), h_n, hn::Neg(load(increment.lower.data())));
     const V u = hn::MulAdd(hn::IfThenElse(hn::Ge(h_u, zero), a_upper, a_lower), h_u, load(increment.upper.data()));
     store(hn::Neg(n), state.lower.data());
     store(u, state.upper.data());
@@ -249,7 +262,8 @@ void advance_head_scan(const HeadScanStep& step, IntervalSpan state, IntervalSpa
   const std::size_t rows = output.lower.size();
   const std::size_t states = step.input_map.lower.size();
   require_length(step.decay, heads, "decay");
-  if (rows == 0 ? heads != 0 : heads == 0 || rows % heads != 0) throw ContractViolation("interval scan: output has the wrong length");
+  if (rows == 0 ? heads != 0 : heads == 0 || rows % heads != 0)
+    throw ContractViolation("interval scan: output has the wrong length");
   require_length(output, rows, "output");
   require_length(step.scaled_input, rows, "scaled_input");
   require_length(step.input_map, states, "input_map");
@@ -278,7 +292,8 @@ void enclose_decay(ConstIntervalSpan s, IntervalSpan decay, IntervalSpan one_min
     const RoundingUpward upward;
     good = HWY_DYNAMIC_DISPATCH(decay_kernel)(s, decay, one_minus_decay);
   }
-  if (!good) throw ContractViolation("enclose_decay: an interval has a NaN, lower > upper, or a negative or infinite lower end");
+  if (!good)
+    throw ContractViolation("enclose_decay: an interval has a NaN, lower > upper, or a negative or infinite lower end");
 }
 
 }  // namespace lyap

@@ -22,7 +22,8 @@ namespace HWY_NAMESPACE {
 constexpr double kInfinite = __builtin_inf();
 
 /// result = factor |a| + b (b null: 0; result null: not stored), and its range.
-void magnitude_kernel(double factor, const double* a, const double* b, double* result, std::size_t count, MagnitudeRange& range) {
+void magnitude_kernel(double factor, const double* a, const double* b, double* result, std::size_t count,
+                      MagnitudeRange& range) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const V infinity = hn::Set(d, kInfinite);
@@ -55,7 +56,8 @@ void add_kernel(double* sum, const double* term, std::size_t count) {
   for_each_vector(count, [&](const auto& load, const auto& store) { store(hn::Add(load(sum), load(term)), sum); });
 }
 
-/// The norm of one row of |a| + b (b null: 0), scaled by a power of two so that squares neither overflow nor lose their accuracy.
+/// The norm of one row of |a| + b (b null: 0), scaled by a power of two so that squares neither overflow nor lose their
+/// accuracy.
 double norm_kernel(const double* a, const double* b, std::size_t count) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
@@ -99,7 +101,8 @@ void ball_kernel(const double* lower, const double* upper, double* midpoint, dou
     const V high = load(upper);
     const V middle = hn::IfThenElse(hn::Eq(low, high), low, hn::MulAdd(half, low, hn::Mul(half, high)));
     const V r = hn::Max(hn::Sub(high, middle), hn::Sub(middle, low));
-    const auto known = hn::And(hn::Lt(hn::Abs(low), hn::Set(d, kInfinite)), hn::Lt(hn::Abs(high), hn::Set(d, kInfinite)));
+    const auto known =
+        hn::And(hn::Lt(hn::Abs(low), hn::Set(d, kInfinite)), hn::Lt(hn::Abs(high), hn::Set(d, kInfinite)));
     store(hn::IfThenElseZero(known, middle), midpoint);
     store(hn::IfThenElse(known, r, hn::Set(d, kInfinite)), radius);
   });
@@ -123,7 +126,8 @@ HWY_EXPORT(ball_kernel);
 std::size_t length(Eigen::Index count) { return static_cast<std::size_t>(count); }
 
 void require_same_shape(const ConstMatrixRef& a, const ConstMatrixRef& b) {
-  if (a.rows() != b.rows() || a.cols() != b.cols()) throw ContractViolation("two matrices that belong together differ in shape");
+  if (a.rows() != b.rows() || a.cols() != b.cols())
+    throw ContractViolation("two matrices that belong together differ in shape");
 }
 
 /// Of factor |a| + b, b null meaning 0; stored in result unless that is null.
@@ -133,7 +137,8 @@ MagnitudeRange scaled_magnitudes(double factor, const ConstMatrixRef& a, const C
   for (Eigen::Index i = 0; i < a.rows(); ++i) {
     const double* addend = b == nullptr ? nullptr : b->data() + i * b->outerStride();
     double* row = result == nullptr ? nullptr : result + i * a.cols();
-    HWY_DYNAMIC_DISPATCH(magnitude_kernel)(factor, a.data() + i * a.outerStride(), addend, row, length(a.cols()), range);
+    HWY_DYNAMIC_DISPATCH(magnitude_kernel)
+    (factor, a.data() + i * a.outerStride(), addend, row, length(a.cols()), range);
   }
   return range;
 }
@@ -148,7 +153,8 @@ Magnitudes magnitudes_of(const ConstMatrixRef& a, std::vector<double>& storage) 
   return {Eigen::Map<const RowMajorMatrix>(storage.data(), a.rows(), a.cols()), range};
 }
 
-Magnitudes magnitudes_upper_bound(double factor, const ConstMatrixRef& a, const ConstMatrixRef& b, std::vector<double>& storage) {
+Magnitudes magnitudes_upper_bound(double factor, const ConstMatrixRef& a, const ConstMatrixRef& b,
+                                  std::vector<double>& storage) {
   require_same_shape(a, b);
   storage.resize(length(a.size()));
   const MagnitudeRange range = scaled_magnitudes(factor, a, &b, storage.data());
@@ -196,8 +202,8 @@ BallMatrix ball_of(const ConstMatrixRef& lower, const ConstMatrixRef& upper) {
   for (Eigen::Index i = 0; i < lower.rows(); ++i) {
     const Eigen::Index at = i * lower.cols();
     HWY_DYNAMIC_DISPATCH(ball_kernel)
-    (lower.data() + i * lower.outerStride(), upper.data() + i * upper.outerStride(), ball.midpoint.data() + at, ball.radius.data() + at,
-     length(lower.cols()));
+    (lower.data() + i * lower.outerStride(), upper.data() + i * upper.outerStride(), ball.midpoint.data() + at,
+     ball.radius.data() + at, length(lower.cols()));
   }
   return ball;
 }

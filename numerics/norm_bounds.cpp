@@ -9,10 +9,11 @@
 #include "numerics/magnitudes.hpp"
 #include "numerics/rounding.hpp"
 
-// Errors through norms. By (1) of rigorous_product.cpp, |fl(A B) - A B|_ij <= gamma |a_i|.|b_j| + 2 k eta, and |a_i|.|b_j| <= |a_i|_2 |b_j|_2, so
-// row i of the error has norm at most gamma |a_i|_2 |B|_F + 2 k eta sqrt(n). Radii R of B likewise add |a_i|_2 |R|_F. No product
-// overflows where |a_i|_2 |B|_F is below 2^1000. The few scalar operations here are rounded upward, in functions of their own that the
-// compiler can neither see through nor move across the change of direction; their names end in _upward.
+// Errors through norms. By (1) of rigorous_product.cpp, |fl(A B) - A B|_ij <= gamma |a_i|.|b_j| + 2 k eta, and
+// |a_i|.|b_j| <= |a_i|_2 |b_j|_2, so row i of the error has norm at most gamma |a_i|_2 |B|_F + 2 k eta sqrt(n). Radii R
+// of B likewise add |a_i|_2 |R|_F. No product overflows where |a_i|_2 |B|_F is below 2^1000. The few scalar operations
+// here are rounded upward, in functions of their own that the compiler can neither see through nor move across the
+// change of direction; their names end in _upward.
 #if defined(__GNUC__) && !defined(__clang__)
 #define LYAP_OPAQUE [[gnu::noipa]]
 #else
@@ -35,8 +36,8 @@ double euclidean_norm_upper_bound(const Eigen::VectorXd& x) {
   return norm;
 }
 
-LYAP_OPAQUE void add_product_error_upward(Eigen::VectorXd& norms, const Eigen::VectorXd& a_norms, double b_norm, double b_radius_norm,
-                                                double inner, double columns) {
+LYAP_OPAQUE void add_product_error_upward(Eigen::VectorXd& norms, const Eigen::VectorXd& a_norms, double b_norm,
+                                          double b_radius_norm, double inner, double columns) {
   const double gamma = inner * kUnit * (1.0 + 0x1p-10);  // exact, above k u/(1 - k u) for k <= 2^30
   const double underflow = 2.0 * inner * kUnderflow * std::sqrt(columns);
   for (Eigen::Index i = 0; i < norms.size(); ++i) {
@@ -48,16 +49,20 @@ LYAP_OPAQUE void add_product_error_upward(Eigen::VectorXd& norms, const Eigen::V
   }
 }
 
-double frobenius_norm_upper_bound(const ConstMatrixRef& a) { return euclidean_norm_upper_bound(row_norms_upper_bound(a)); }
+double frobenius_norm_upper_bound(const ConstMatrixRef& a) {
+  return euclidean_norm_upper_bound(row_norms_upper_bound(a));
+}
 
 Eigen::VectorXd product_row_norms(const ConstMatrixRef& a, const ConstMatrixRef& b, double b_radius_norm) {
-  if (a.cols() > (Eigen::Index{1} << 30)) throw ContractViolation("product_row_norms_upper_bound: the inner dimension exceeds 2^30");
+  if (a.cols() > (Eigen::Index{1} << 30))
+    throw ContractViolation("product_row_norms_upper_bound: the inner dimension exceeds 2^30");
   const RowMajorMatrix product = approx_dense_product(a, b);
   Eigen::VectorXd norms = row_norms_upper_bound(ConstMatrixRef(product));
   const Eigen::VectorXd a_norms = row_norms_upper_bound(a);
   const double b_norm = frobenius_norm_upper_bound(b);
   const RoundingUpward upward;
-  add_product_error_upward(norms, a_norms, b_norm, b_radius_norm, static_cast<double>(a.cols()), static_cast<double>(b.cols()));
+  add_product_error_upward(norms, a_norms, b_norm, b_radius_norm, static_cast<double>(a.cols()),
+                           static_cast<double>(b.cols()));
   return norms;
 }
 
@@ -90,18 +95,23 @@ double cheap_spectral_norm(const ConstMatrixRef& a) {
   const double frobenius = frobenius_norm_upper_bound(a);
   const RowMajorMatrix transposed = a.transpose();
   const RoundingUpward upward;
-  return std::min(frobenius, sqrt_of_product_upward(row_sum_norm_upward(a), row_sum_norm_upward(ConstMatrixRef(transposed))));
+  return std::min(frobenius,
+                  sqrt_of_product_upward(row_sum_norm_upward(a), row_sum_norm_upward(ConstMatrixRef(transposed))));
 }
 
-/// With upward rounding in force. Bound of the spectral error of fl(M M'): gamma |M|_F^2 + 2 k eta n, plus what M's own error does.
+/// With upward rounding in force. Bound of the spectral error of fl(M M'): gamma |M|_F^2 + 2 k eta n, plus what M's own
+/// error does.
 LYAP_OPAQUE double square_error_upward(double frobenius, double spectral, double error, double inner, double size) {
-  return inner * kUnit * (1.0 + 0x1p-10) * frobenius * frobenius + 2.0 * inner * kUnderflow * size + 2.0 * spectral * error + error * error;
+  return inner * kUnit * (1.0 + 0x1p-10) * frobenius * frobenius + 2.0 * inner * kUnderflow * size +
+         2.0 * spectral * error + error * error;
 }
 
-LYAP_OPAQUE double scaled_error_upward(double error, double scale, double size) { return error * scale + size * kUnderflow; }
+LYAP_OPAQUE double scaled_error_upward(double error, double scale, double size) {
+  return error * scale + size * kUnderflow;
+}
 
-/// Divides by the power of two that brings the greatest entry into [1, 2). Multiplication by it is exact except for underflow, at most
-/// eta an entry, that is eta sqrt(m n) in the norm.
+/// Divides by the power of two that brings the greatest entry into [1, 2). Multiplication by it is exact except for
+/// underflow, at most eta an entry, that is eta sqrt(m n) in the norm.
 void normalize(ScaledGram& gram) {
   const double greatest = gram.values.cwiseAbs().maxCoeff();
   const int exponent = std::clamp(std::ilogb(greatest), -900, 900);
@@ -140,16 +150,20 @@ Eigen::VectorXd row_norms_upper_bound(const BallMatrix& a) {
   return norms;
 }
 
-Eigen::VectorXd product_row_norms_upper_bound(const ConstMatrixRef& a, const ConstMatrixRef& b) { return product_row_norms(a, b, 0.0); }
+Eigen::VectorXd product_row_norms_upper_bound(const ConstMatrixRef& a, const ConstMatrixRef& b) {
+  return product_row_norms(a, b, 0.0);
+}
 
 Eigen::VectorXd product_row_norms_upper_bound(const ConstMatrixRef& a, const BallMatrix& b) {
   return product_row_norms(a, b.midpoint, frobenius_norm_upper_bound(b.radius));
 }
 
-// |A|_2^2 = |G|_2 for G = A A' (of the smaller side), and |G|_2^(2^s) = |G^(2^s)|_2 <= |G^(2^s)|_F, which exceeds it by at most size^(1/2): the
-// root takes the excess to size^(1/2^(s + 2)). Each power is normalised by an exact power of two and carries its error in the spectral norm.
+// |A|_2^2 = |G|_2 for G = A A' (of the smaller side), and |G|_2^(2^s) = |G^(2^s)|_2 <= |G^(2^s)|_F, which exceeds it by
+// at most size^(1/2): the root takes the excess to size^(1/2^(s + 2)). Each power is normalised by an exact power of
+// two and carries its error in the spectral norm.
 double spectral_norm_upper_bound(const ConstMatrixRef& a, int squarings) {
-  if (squarings < 0 || squarings > kMostSquarings) throw ContractViolation("spectral_norm_upper_bound: squarings in [0, 40] expected");
+  if (squarings < 0 || squarings > kMostSquarings)
+    throw ContractViolation("spectral_norm_upper_bound: squarings in [0, 40] expected");
   const double cheap = cheap_spectral_norm(a);
   if (squarings == 0 || cheap == 0.0 || !(cheap < kInfinity)) return cheap;
   ScaledGram gram{a.rows() <= a.cols() ? RowMajorMatrix(a) : RowMajorMatrix(a.transpose()), 0.0, 0.0};

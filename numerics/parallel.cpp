@@ -60,8 +60,10 @@ std::size_t thread_count() {
   return limit.threads == 0 ? available_processors() : limit.threads;
 }
 
-void parallel_for(std::size_t count, std::size_t grain, const std::function<void(std::size_t begin, std::size_t end)>& body) {
-  if (std::fegetround() != FE_TONEAREST) throw ContractViolation("parallel_for: called while another rounding direction than nearest is in force");
+void parallel_for(std::size_t count, std::size_t grain,
+                  const std::function<void(std::size_t begin, std::size_t end)>& body) {
+  if (std::fegetround() != FE_TONEAREST)
+    throw ContractViolation("parallel_for: called while another rounding direction than nearest is in force");
   if (count == 0) return;
   const std::size_t size = std::max<std::size_t>(1, grain);
   const std::size_t ranges = count / size + (count % size == 0 ? 0 : 1);

@@ -8,27 +8,33 @@
 #include "numerics/dense_product.hpp"
 #include "numerics/magnitudes.hpp"
 
-// Why the radii hold. u = 2^-52 bounds the relative error of one operation in every rounding mode, eta = 2^-1074 its absolute error where it
-// underflows (sums never do). k is the inner dimension, gamma = k u/(1 - k u).
+// Why the radii hold. u = 2^-52 bounds the relative error of one operation in every rounding mode, eta = 2^-1074 its
+// absolute error where it underflows (sums never do). k is the inner dimension, gamma = k u/(1 - k u).
 //
-// (1) A dot product of k terms in any order, fused or not, by any number of threads, each in any mode: every term passes one product and at
-//     most k - 1 additions to other terms (additions to a zero accumulator and products with alpha = 1 are exact), so it enters the result with
-//     a factor in [(1-u)^k, (1+u)^k], and an underflowing product adds at most eta before its additions (Higham, ASNA 3.1). Hence
+// (1) A dot product of k terms in any order, fused or not, by any number of threads, each in any mode: every term
+// passes one product and at
+//     most k - 1 additions to other terms (additions to a zero accumulator and products with alpha = 1 are exact), so
+//     it enters the result with a factor in [(1-u)^k, (1+u)^k], and an underflowing product adds at most eta before its
+//     additions (Higham, ASNA 3.1). Hence
 //         |fl(x.y) - x.y| <= gamma |x|.|y| + k eta (1 + gamma).
-//     If all nonzero |x_i| |y_i| are at least 2^-1000, products do not underflow; a fused multiply-add with a subnormal result is then off by
-//     eta <= u |x_i y_i|: the eta term vanishes.
-// (2) For nonnegative S, T likewise fl(S T) >= (1 - gamma) S T - k eta (1 + gamma), that is S T <= (fl(S T) + 2 k eta)/(1 - gamma).
-// (3) exact A, exact B: |fl(A B) - A B| <= gamma (Q + 2 k eta)/(1 - gamma) + 2 k eta with Q = fl(|A| |B|).
+//     If all nonzero |x_i| |y_i| are at least 2^-1000, products do not underflow; a fused multiply-add with a subnormal
+//     result is then off by eta <= u |x_i y_i|: the eta term vanishes.
+// (2) For nonnegative S, T likewise fl(S T) >= (1 - gamma) S T - k eta (1 + gamma), that is S T <= (fl(S T) + 2 k
+// eta)/(1 - gamma). (3) exact A, exact B: |fl(A B) - A B| <= gamma (Q + 2 k eta)/(1 - gamma) + 2 k eta with Q = fl(|A|
+// |B|).
 //     gamma/(1 - gamma) = k u/(1 - 2 k u) <= k u (1 + 2^-20) for k <= 2^30: Q k u (1 + 2^-10) + 4 k eta bounds it.
 //     (8 (k + 1) eta is added in every case below, unless all products stay normal.)
-// (4) Radii: for X = B + E, |E| <= R: |A X - fl(A B)| <= |A| (R + gamma |B|) + k eta (1 + gamma). T >= R + gamma |B| is computed upward with
-//     k u (1 + 2^-10) >= gamma, W = fl(|A| T), and by (2) W (1 + 2 (k + 4) u) + 4 k eta bounds it, since 1/(1 - gamma) <= 1 + (k + 1) u.
-//     The same with the roles of A and B exchanged.
-// (5) Both balls: |X Y - A B| <= |A| R_B + R_A (|B| + R_B) + gamma |A||B|: the sum of |A| (R_B + gamma |B|) and R_A (|B| + R_B),
+// (4) Radii: for X = B + E, |E| <= R: |A X - fl(A B)| <= |A| (R + gamma |B|) + k eta (1 + gamma). T >= R + gamma |B| is
+// computed upward with
+//     k u (1 + 2^-10) >= gamma, W = fl(|A| T), and by (2) W (1 + 2 (k + 4) u) + 4 k eta bounds it, since 1/(1 - gamma)
+//     <= 1 + (k + 1) u. The same with the roles of A and B exchanged.
+// (5) Both balls: |X Y - A B| <= |A| R_B + R_A (|B| + R_B) + gamma |A||B|: the sum of |A| (R_B + gamma |B|) and R_A
+// (|B| + R_B),
 //     each by (2); their computed products are added upward; 6 k eta.
-// (6) Overflow, also in modes that round a large number to the largest finite one: no intermediate sum overflows where |A| |B| < 2^1022. In (3)
-//     that is checked as Q < 2^1022 (2^1022 (1 + gamma) is far from 2^1024); in (4) and (5) as W < 2^960, since W >= gamma (1 - gamma) |A||B|.
-//     Elsewhere the radius is infinite. Input that is not finite makes every entry infinite.
+// (6) Overflow, also in modes that round a large number to the largest finite one: no intermediate sum overflows where
+// |A| |B| < 2^1022. In (3)
+//     that is checked as Q < 2^1022 (2^1022 (1 + gamma) is far from 2^1024); in (4) and (5) as W < 2^960, since W >=
+//     gamma (1 - gamma) |A||B|. Elsewhere the radius is infinite. Input that is not finite makes every entry infinite.
 // All elementwise arithmetic is rounded upward (magnitudes.cpp); no rounding direction is set around a matrix product.
 namespace lyap {
 namespace {
@@ -45,12 +51,15 @@ double error_factor(Eigen::Index inner) { return static_cast<double>(inner) * kU
 /// At least 1/(1 - gamma), exact.
 double correction_factor(Eigen::Index inner) { return 1.0 + 2.0 * static_cast<double>(inner + 4) * kUnit; }
 
-bool may_underflow(const MagnitudeRange& s, const MagnitudeRange& t) { return !(s.least_nonzero * t.least_nonzero >= kProductsStayNormal); }
+bool may_underflow(const MagnitudeRange& s, const MagnitudeRange& t) {
+  return !(s.least_nonzero * t.least_nonzero >= kProductsStayNormal);
+}
 
 bool is_finite(const MagnitudeRange& range) { return range.greatest <= std::numeric_limits<double>::max(); }
 
 BallMatrix unknown(Eigen::Index rows, Eigen::Index columns) {
-  return {RowMajorMatrix::Zero(rows, columns), RowMajorMatrix::Constant(rows, columns, std::numeric_limits<double>::infinity())};
+  return {RowMajorMatrix::Zero(rows, columns),
+          RowMajorMatrix::Constant(rows, columns, std::numeric_limits<double>::infinity())};
 }
 
 /// One product whose factors may be balls. A null radius means an exact factor.
@@ -68,7 +77,8 @@ struct Operands {
 /// Adds up products of magnitudes into ball.radius and notes whether a product of entries may underflow.
 class RadiusSum {
  public:
-  RadiusSum(BallMatrix& ball, bool underflows, Transposed transposed) : ball_(ball), underflows_(underflows), transposed_(transposed) {}
+  RadiusSum(BallMatrix& ball, bool underflows, Transposed transposed)
+      : ball_(ball), underflows_(underflows), transposed_(transposed) {}
   void add(const Magnitudes& s, const Magnitudes& t) {
     underflows_ = underflows_ || may_underflow(s.range, t.range);
     if (ball_.radius.size() == 0) {
@@ -78,7 +88,9 @@ class RadiusSum {
     }
   }
   /// The eta terms of every case.
-  [[nodiscard]] double underflow_bound(Eigen::Index inner) const { return underflows_ ? 8.0 * static_cast<double>(inner + 1) * kUnderflow : 0.0; }
+  [[nodiscard]] double underflow_bound(Eigen::Index inner) const {
+    return underflows_ ? 8.0 * static_cast<double>(inner + 1) * kUnderflow : 0.0;
+  }
 
  private:
   BallMatrix& ball_;
@@ -86,7 +98,8 @@ class RadiusSum {
   Transposed transposed_;
 };
 
-/// Room for the magnitudes of both factors, kept for the thread's next product unless it is large: fresh pages cost as much as a small product.
+/// Room for the magnitudes of both factors, kept for the thread's next product unless it is large: fresh pages cost as
+/// much as a small product.
 class Scratch {
  public:
   Scratch() = default;
@@ -130,7 +143,8 @@ BallMatrix enclose(const Operands& x) {
   } else {
     radius.add(magnitudes_of(x.a, scratch.left), magnitudes_upper_bound(factor, x.b, *x.b_radius, scratch.right));
     if (x.a_radius != nullptr) {
-      radius.add(magnitudes_of(*x.a_radius, scratch.left), magnitudes_upper_bound(1.0, x.b, *x.b_radius, scratch.right));
+      radius.add(magnitudes_of(*x.a_radius, scratch.left),
+                 magnitudes_upper_bound(1.0, x.b, *x.b_radius, scratch.right));
     }
   }
   finish_radius(result, correction_factor(x.inner()), radius.underflow_bound(x.inner()), kScaledSumsStayFinite);
@@ -139,7 +153,9 @@ BallMatrix enclose(const Operands& x) {
 
 }  // namespace
 
-BallMatrix enclose_product(const ConstMatrixRef& a, const ConstMatrixRef& b) { return enclose({a, nullptr, b, nullptr, Transposed::kNo}); }
+BallMatrix enclose_product(const ConstMatrixRef& a, const ConstMatrixRef& b) {
+  return enclose({a, nullptr, b, nullptr, Transposed::kNo});
+}
 BallMatrix enclose_product(const ConstMatrixRef& a, const BallMatrix& b) {
   return enclose({a, nullptr, b.midpoint, &b.radius, Transposed::kNo});
 }

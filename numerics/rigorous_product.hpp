@@ -8,21 +8,24 @@ namespace lyap {
 using RowMajorMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using ConstMatrixRef = Eigen::Ref<const RowMajorMatrix, 0, Eigen::OuterStride<>>;
 
-/// A set of matrices: every M with |M - midpoint| <= radius entry by entry. radius >= 0, both finite unless overflow occurred.
+/// A set of matrices: every M with |M - midpoint| <= radius entry by entry. radius >= 0, both finite unless overflow
+/// occurred.
 struct BallMatrix {
   RowMajorMatrix midpoint;
   RowMajorMatrix radius;
 };
 
-/// How far radii exceed what they stand for. With E = k 2^-52 |A||B|: the radius of an exact product is at most kProductRadiusFactor E; of a
-/// product of balls (1 + 4 (k + 4) 2^-52) (|A| R_B + R_A |B| + R_A R_B + kProductRadiusFactor E). Where something may underflow, more by
-/// 2^-1074 times 16 (k + 1) and, for balls, twice the other factor's absolute row (column) sum.
+/// How far radii exceed what they stand for. With E = k 2^-52 |A||B|: the radius of an exact product is at most
+/// kProductRadiusFactor E; of a product of balls (1 + 4 (k + 4) 2^-52) (|A| R_B + R_A |B| + R_A R_B +
+/// kProductRadiusFactor E). Where something may underflow, more by 2^-1074 times 16 (k + 1) and, for balls, twice the
+/// other factor's absolute row (column) sum.
 inline constexpr double kProductRadiusFactor = 1.01;
 
-/// All products: one matrix product of OpenBLAS for the midpoint, one more for the radius (two for ball times ball), and O(m k + k n + m n)
-/// elementwise work. Valid in any rounding mode, which is left as it is, and for any order of summation. Where a sum may overflow, or an
-/// argument is not finite, the entry (or everything) is unknown: midpoint 0, radius infinity. A product with a zero row is exactly zero.
-/// Throw ContractViolation where shapes do not fit or k exceeds 2^30.
+/// All products: one matrix product of OpenBLAS for the midpoint, one more for the radius (two for ball times ball),
+/// and O(m k + k n + m n) elementwise work. Valid in any rounding mode, which is left as it is, and for any order of
+/// summation. Where a sum may overflow, or an argument is not finite, the entry (or everything) is unknown: midpoint 0,
+/// radius infinity. A product with a zero row is exactly zero. Throw ContractViolation where shapes do not fit or k
+/// exceeds 2^30.
 
 /// Encloses the real product A B, (m, k) x (k, n), both exact.
 [[nodiscard]] BallMatrix enclose_product(const ConstMatrixRef& a, const ConstMatrixRef& b);

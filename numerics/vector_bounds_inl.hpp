@@ -1,5 +1,6 @@
-// Bounds of the elementary functions at one point per lane, over the kernels of vector_kernels_inl.hpp; same rounding rules.
-// Each function has upper(x) and negated_lower(x) = -(lower bound). Its proven error E u and the wider factor used stand beside it.
+// Bounds of the elementary functions at one point per lane, over the kernels of vector_kernels_inl.hpp; same rounding
+// rules. Each function has upper(x) and negated_lower(x) = -(lower bound). Its proven error E u and the wider factor
+// used stand beside it.
 #if defined(LYAP_NUMERICS_VECTOR_BOUNDS_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef LYAP_NUMERICS_VECTOR_BOUNDS_INL_HPP
 #undef LYAP_NUMERICS_VECTOR_BOUNDS_INL_HPP
@@ -17,8 +18,9 @@ HWY_BEFORE_NAMESPACE();
 namespace lyap {
 namespace HWY_NAMESPACE {  // NOLINT: required by Highway
 
-/// The two bounds of exp, each one product with a factor: 1 + 3u above, -(1 - 3u) for the negated lower bound (proven error: 2.2 u).
-/// exp(x) outside [kExpLeast, kExpGreatest] is bounded as at the nearer end: 0 below and infinity above come out of the scaling.
+/// The two bounds of exp, each one product with a factor: 1 + 3u above, -(1 - 3u) for the negated lower bound (proven
+/// error: 2.2 u). exp(x) outside [kExpLeast, kExpGreatest] is bounded as at the nearer end: 0 below and infinity above
+/// come out of the scaling.
 struct Exp {
   static constexpr double kAbove = 1.0 + 3 * kUnit;
   static constexpr double kBelow = 1.0 - 3 * kUnit;
@@ -42,9 +44,10 @@ struct Exp {
   }
 };
 
-/// expm1(x)/2 = 2^(k-1) s + (2^(k-1) - 1/2), halved so that k = 1024 does not overflow early. Relative errors, from s as in reduce_exp:
-/// k = 0: 1 + 0.245/(1 - R/2 - ..) <= 1.9 u; k = -1: 0.5 * 1.16/0.2926 + 1 <= 3 u (r = R); k = 1: 2 * 0.79/0.4135 + 1 <= 4.83 u (r = -R);
-/// k = 2: 4 * 0.79/1.826 + 1 <= 2.8 u; beyond, e_s/(e^r - 2^-|k|) + 2 <= 3.6 u: **expm1: 4.9 u**. |x| < 2^-53: x <= expm1(x) <= x + u |x|.
+/// expm1(x)/2 = 2^(k-1) s + (2^(k-1) - 1/2), halved so that k = 1024 does not overflow early. Relative errors, from s
+/// as in reduce_exp: k = 0: 1 + 0.245/(1 - R/2 - ..) <= 1.9 u; k = -1: 0.5 * 1.16/0.2926 + 1 <= 3 u (r = R); k = 1: 2 *
+/// 0.79/0.4135 + 1 <= 4.83 u (r = -R); k = 2: 4 * 0.79/1.826 + 1 <= 2.8 u; beyond, e_s/(e^r - 2^-|k|) + 2 <= 3.6 u:
+/// **expm1: 4.9 u**. |x| < 2^-53: x <= expm1(x) <= x + u |x|.
 struct Expm1 {
   template <class D, class V = hn::Vec<D>>
   static HWY_INLINE V half(D d, V x) {
@@ -68,9 +71,10 @@ struct Expm1 {
   }
 };
 
-/// x in (-0.29, 0.41): log_one_plus_reduced(x). Elsewhere w = fl(1 + x) = 2^k m (or the largest number), m in [sqrt(1/2), sqrt 2], and
-/// log(1 + x) = k ln 2 + log m + (1 + x - w)/w up to u^2: k kLn2High is exact, log m has absolute error 2.2 u * 0.347, the inner sum 0.35 u, the
-/// outer 1 u relatively; |log(1 + x)| >= 0.342: (0.764 + 0.35)/0.342 + 1 = 4.3 u: **log1p: 4.4 u**. |x| < 2^-53: x - u |x| <= log1p(x) <= x.
+/// x in (-0.29, 0.41): log_one_plus_reduced(x). Elsewhere w = fl(1 + x) = 2^k m (or the largest number), m in
+/// [sqrt(1/2), sqrt 2], and log(1 + x) = k ln 2 + log m + (1 + x - w)/w up to u^2: k kLn2High is exact, log m has
+/// absolute error 2.2 u * 0.347, the inner sum 0.35 u, the outer 1 u relatively; |log(1 + x)| >= 0.342: (0.764 +
+/// 0.35)/0.342 + 1 = 4.3 u: **log1p: 4.4 u**. |x| < 2^-53: x - u |x| <= log1p(x) <= x.
 struct Log1p {
   template <class D, class V = hn::Vec<D>>
   static HWY_INLINE V value(D d, V x) {
@@ -80,10 +84,12 @@ struct Log1p {
     const V w = hn::Min(hn::Add(one, finite), hn::Set(d, kLargest));
     const auto root_half = hn::Set(du, std::uint64_t{0x3fe6a09e667f3bcd});
     const auto bits = hn::Add(hn::BitCast(du, w), hn::Sub(hn::Set(du, std::uint64_t{0x3ff0000000000000}), root_half));
-    const auto biased = hn::Or(hn::ShiftRight<52>(bits), hn::Set(du, std::uint64_t{0x4330000000000000}));  // 2^52 + exponent
+    const auto biased =
+        hn::Or(hn::ShiftRight<52>(bits), hn::Set(du, std::uint64_t{0x4330000000000000}));  // 2^52 + exponent
     const V k = hn::Sub(hn::BitCast(d, biased), hn::Set(d, 0x1p52 + 1023));
     const V m = hn::BitCast(d, hn::Add(hn::And(bits, hn::Set(du, std::uint64_t{0x000fffffffffffff})), root_half));
-    const V rest = hn::IfThenElse(hn::Lt(finite, one), hn::Sub(finite, hn::Sub(w, one)), hn::Sub(one, hn::Sub(w, finite)));
+    const V rest =
+        hn::IfThenElse(hn::Lt(finite, one), hn::Sub(finite, hn::Sub(w, one)), hn::Sub(one, hn::Sub(w, finite)));
     const auto direct = hn::And(hn::Gt(x, hn::Set(d, -0.29)), hn::Lt(x, hn::Set(d, 0.41)));
     const V f = hn::IfThenElse(direct, x, hn::Sub(m, one));
     const V log = log_one_plus_reduced(d, f);
@@ -107,10 +113,11 @@ struct Log1p {
   }
 };
 
-/// softplus(p) = max(p, 0) + log1p(y), y = exp(-|p|) with relative error 2.2 u, so 2.2 u in log1p(y) (y/((1 + y) log1p(y)) <= 1).
-/// y < 1/2: log_one_plus_reduced(y), 2.2 u more: 4.4 u. Else y = 1 + 2f exactly, log1p(y) = ln 2 + log(1 + f) in [0.405, 0.694], |log(1 + f)| <= 0.288:
-/// (0.288 * 2.2 + 0.29)/0.405 + 1 = 3.3 u more, and the factor of y is at most 0.83: 5.2 u. **log1p(y): 5.3 u**, widened by 6 u.
-/// p < -40: (1 - 2^-58) e^p <= softplus(p) <= e^p, with e^p from exp_scaled's factors (one u more below).
+/// softplus(p) = max(p, 0) + log1p(y), y = exp(-|p|) with relative error 2.2 u, so 2.2 u in log1p(y) (y/((1 + y)
+/// log1p(y)) <= 1). y < 1/2: log_one_plus_reduced(y), 2.2 u more: 4.4 u. Else y = 1 + 2f exactly, log1p(y) = ln 2 +
+/// log(1 + f) in [0.405, 0.694], |log(1 + f)| <= 0.288: (0.288 * 2.2 + 0.29)/0.405 + 1 = 3.3 u more, and the factor of
+/// y is at most 0.83: 5.2 u. **log1p(y): 5.3 u**, widened by 6 u. p < -40: (1 - 2^-58) e^p <= softplus(p) <= e^p, with
+/// e^p from exp_scaled's factors (one u more below).
 struct Softplus {
   template <class D, class V = hn::Vec<D>>
   static HWY_INLINE V bound(D d, V p, V log_factor, V exp_factor, V sign) {
@@ -140,7 +147,8 @@ struct Softplus {
   }
 };
 
-/// sigmoid(p) = quotient 2^exponent: 1/(1 + y) for p >= 0, else e^p/(1 + y), y = exp(-|p|). exp 2.2 u, sum 1 u, quotient 1 u: **4.2 u**.
+/// sigmoid(p) = quotient 2^exponent: 1/(1 + y) for p >= 0, else e^p/(1 + y), y = exp(-|p|). exp 2.2 u, sum 1 u,
+/// quotient 1 u: **4.2 u**.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V sigmoid_quotient(D d, V p, V& exponent) {
   const V x = hn::Max(hn::Neg(hn::Abs(p)), hn::Set(d, kExpLeast));
@@ -169,7 +177,8 @@ struct Sigmoid {
 };
 
 /// Both bounds of silu(x) = x sigmoid(x) at one point; sigmoid's bounds (5 u) times |x|, each product rounded outward.
-/// For x < kExpLeast the value lies between that at kExpLeast and 0, and the bounds there are the least subnormal (negative) and 0.
+/// For x < kExpLeast the value lies between that at kExpLeast and 0, and the bounds there are the least subnormal
+/// (negative) and 0.
 template <class V>
 struct Ends {
   V negated_lower;

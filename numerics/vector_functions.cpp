@@ -18,7 +18,8 @@ namespace HWY_NAMESPACE {
 
 /// Range of an increasing function: its bounds at the ends.
 template <class Function>
-HWY_INLINE void enclose_increasing(const double* lower, const double* upper, double* result_lower, double* result_upper, std::size_t count) {
+HWY_INLINE void enclose_increasing(const double* lower, const double* upper, double* result_lower, double* result_upper,
+                                   std::size_t count) {
   const hn::ScalableTag<double> d;
   for_each_vector(count, [&](const auto& load, const auto& store) {
     const auto below = hn::Neg(Function::negated_lower(d, load(lower)));
@@ -28,32 +29,40 @@ HWY_INLINE void enclose_increasing(const double* lower, const double* upper, dou
   });
 }
 
-void exp_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper, std::size_t count) {
+void exp_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper,
+                std::size_t count) {
   enclose_increasing<Exp>(lower, upper, result_lower, result_upper, count);
 }
-void expm1_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper, std::size_t count) {
+void expm1_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper,
+                  std::size_t count) {
   enclose_increasing<Expm1>(lower, upper, result_lower, result_upper, count);
 }
-void log1p_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper, std::size_t count) {
+void log1p_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper,
+                  std::size_t count) {
   enclose_increasing<Log1p>(lower, upper, result_lower, result_upper, count);
 }
-void softplus_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper, std::size_t count) {
+void softplus_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper,
+                     std::size_t count) {
   enclose_increasing<Softplus>(lower, upper, result_lower, result_upper, count);
 }
-void sigmoid_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper, std::size_t count) {
+void sigmoid_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper,
+                    std::size_t count) {
   enclose_increasing<Sigmoid>(lower, upper, result_lower, result_upper, count);
 }
 
-/// silu decreases up to its only minimiser, in (kSiluBeforeMinimiser, kSiluAfterMinimiser), and increases from there; silu >= kSiluLowerBound everywhere, less than one ulp below
-/// the minimum (asserted against MPFR by the tests). So the larger end value bounds it above, and below it is kSiluLowerBound or the nearer end's value.
-void silu_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper, std::size_t count) {
+/// silu decreases up to its only minimiser, in (kSiluBeforeMinimiser, kSiluAfterMinimiser), and increases from there;
+/// silu >= kSiluLowerBound everywhere, less than one ulp below the minimum (asserted against MPFR by the tests). So the
+/// larger end value bounds it above, and below it is kSiluLowerBound or the nearer end's value.
+void silu_kernel(const double* lower, const double* upper, double* result_lower, double* result_upper,
+                 std::size_t count) {
   const hn::ScalableTag<double> d;
   for_each_vector(count, [&](const auto& load, const auto& store) {
     const auto left = load(lower);
     const auto right = load(upper);
     const auto at_left = silu_ends(d, left);
     const auto at_right = silu_ends(d, right);
-    const auto holds_minimiser = hn::And(hn::Lt(left, hn::Set(d, kSiluAfterMinimiser)), hn::Gt(right, hn::Set(d, kSiluBeforeMinimiser)));
+    const auto holds_minimiser =
+        hn::And(hn::Lt(left, hn::Set(d, kSiluAfterMinimiser)), hn::Gt(right, hn::Set(d, kSiluBeforeMinimiser)));
     const auto least = hn::Set(d, kSiluLowerBound);
     const auto below = hn::Max(least, hn::Neg(hn::Max(at_left.negated_lower, at_right.negated_lower)));
     store(hn::IfThenElse(holds_minimiser, least, below), result_lower);
@@ -93,7 +102,8 @@ HWY_EXPORT(intervals_hold_numbers);
 using Kernel = void (*)(const double*, const double*, double*, double*, std::size_t);
 
 void require_intervals(ConstIntervalSpan x) {
-  if (x.lower.size() != x.upper.size()) throw ContractViolation("vector functions: spans of lower and upper ends differ in length");
+  if (x.lower.size() != x.upper.size())
+    throw ContractViolation("vector functions: spans of lower and upper ends differ in length");
   if (!HWY_DYNAMIC_DISPATCH(intervals_hold_numbers)(x.lower.data(), x.upper.data(), x.lower.size())) {
     throw ContractViolation("vector functions: an interval has a NaN, lower > upper, or holds no real number");
   }
@@ -113,8 +123,12 @@ void apply(Kernel kernel, ConstIntervalSpan x, IntervalSpan result) {
 
 void enclose_exp(ConstIntervalSpan x, IntervalSpan result) { apply(HWY_DYNAMIC_DISPATCH(exp_kernel), x, result); }
 void enclose_expm1(ConstIntervalSpan x, IntervalSpan result) { apply(HWY_DYNAMIC_DISPATCH(expm1_kernel), x, result); }
-void enclose_softplus(ConstIntervalSpan x, IntervalSpan result) { apply(HWY_DYNAMIC_DISPATCH(softplus_kernel), x, result); }
-void enclose_sigmoid(ConstIntervalSpan x, IntervalSpan result) { apply(HWY_DYNAMIC_DISPATCH(sigmoid_kernel), x, result); }
+void enclose_softplus(ConstIntervalSpan x, IntervalSpan result) {
+  apply(HWY_DYNAMIC_DISPATCH(softplus_kernel), x, result);
+}
+void enclose_sigmoid(ConstIntervalSpan x, IntervalSpan result) {
+  apply(HWY_DYNAMIC_DISPATCH(sigmoid_kernel), x, result);
+}
 void enclose_silu(ConstIntervalSpan x, IntervalSpan result) { apply(HWY_DYNAMIC_DISPATCH(silu_kernel), x, result); }
 
 void enclose_log1p(ConstIntervalSpan x, IntervalSpan result) {

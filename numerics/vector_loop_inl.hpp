@@ -16,7 +16,8 @@ namespace HWY_NAMESPACE {  // NOLINT: required by Highway
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// The first `count` lanes of memory, fewer than a vector has: what lies beyond is neither read (zeros instead) nor written.
+/// The first `count` lanes of memory, fewer than a vector has: what lies beyond is neither read (zeros instead) nor
+/// written.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V load_part(D d, const double* p, std::size_t count) {
 #if HWY_MEM_OPS_MIGHT_FAULT
@@ -38,7 +39,8 @@ HWY_INLINE void store_part(D d, V v, double* p, std::size_t count) {
 #endif
 }
 
-/// Calls body(load, store) for each vector of the arrays, the last one partial: load(p) reads zeros beyond the end, store writes nothing there.
+/// Calls body(load, store) for each vector of the arrays, the last one partial: load(p) reads zeros beyond the end,
+/// store writes nothing there.
 template <class Body>
 HWY_INLINE void for_each_vector(std::size_t count, const Body& body) {
   const hn::ScalableTag<double> d;
@@ -50,7 +52,8 @@ HWY_INLINE void for_each_vector(std::size_t count, const Body& body) {
   }
   const std::size_t rest = count - i;
   if (rest == 0) return;
-  body([&](const double* p) { return load_part(d, p + i, rest); }, [&](V v, double* p) { store_part(d, v, p + i, rest); });
+  body([&](const double* p) { return load_part(d, p + i, rest); },
+       [&](V v, double* p) { store_part(d, v, p + i, rest); });
 }
 
 }  // namespace HWY_NAMESPACE

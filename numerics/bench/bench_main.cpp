@@ -9,7 +9,8 @@
 #include "numerics/parallel.hpp"
 #include "numerics/rounding.hpp"
 
-/// Names, beside the numbers, the instruction set, the BLAS kernel and the threads that they were measured with (LYAP_BENCH_THREADS; default: all).
+/// Names, beside the numbers, the instruction set, the BLAS kernel and the threads that they were measured with
+/// (LYAP_BENCH_THREADS; default: all).
 int main(int argc, char** argv) {
   lyap::select_blas_kernel(argv);
   const char* threads = std::getenv("LYAP_BENCH_THREADS");

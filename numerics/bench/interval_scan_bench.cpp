@@ -29,8 +29,9 @@ struct Arrays {
 };
 
 void report(benchmark::State& state) {
-  state.counters["per_state"] = benchmark::Counter(static_cast<double>(kChannels * kStates) * static_cast<double>(state.iterations()),
-                                                   benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["per_state"] =
+      benchmark::Counter(static_cast<double>(kChannels * kStates) * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 /// One step of mamba-tiny's block, one thread. A layer of 2,048 steps is 2,048 of these.
@@ -45,7 +46,8 @@ void interval_step(benchmark::State& state, std::int64_t target) {
   Arrays h(kChannels * kStates, 0.0, 0.0);
   Arrays y(kChannels, 0.0, 0.0);
   for (auto _ : state) {
-    lyap::advance_selective_scan({rate.view(), step_size.view(), scaled_input.view(), input_map.view(), output_map.view()}, h.span(), y.span());
+    lyap::advance_selective_scan(
+        {rate.view(), step_size.view(), scaled_input.view(), input_map.view(), output_map.view()}, h.span(), y.span());
     benchmark::ClobberMemory();
   }
   report(state);
@@ -67,7 +69,8 @@ void plain_step(benchmark::State& state) {
       double sum = 0.0;
       for (std::size_t n = 0; n < kStates; ++n) {
         double& value = h[c * kStates + n];
-        value = std::exp(-rate.lower[c * kStates + n] * step_size.lower[c]) * value + scaled_input.lower[c] * input_map.lower[n];
+        value = std::exp(-rate.lower[c * kStates + n] * step_size.lower[c]) * value +
+                scaled_input.lower[c] * input_map.lower[n];
         sum += output_map.lower[n] * value;
       }
       y[c] = sum;
@@ -82,7 +85,8 @@ BENCHMARK(plain_step);
 [[maybe_unused]] const bool kRegistered = [] {
   for (std::int64_t rest = (hwy::SupportedTargets() & HWY_TARGETS) | HWY_SCALAR; rest != 0; rest &= rest - 1) {
     const std::int64_t target = rest & ~(rest - 1);
-    benchmark::RegisterBenchmark((std::string("interval_step/") + hwy::TargetName(target)).c_str(), interval_step, target);
+    benchmark::RegisterBenchmark((std::string("interval_step/") + hwy::TargetName(target)).c_str(), interval_step,
+                                 target);
   }
   return true;
 }();

@@ -20,8 +20,8 @@ double milliseconds(const Action& action) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// The rigorous products beside the same library's plain product, taken in turn; counters are the best of all turns in milliseconds, and
-/// their ratios to the plain product.
+/// The rigorous products beside the same library's plain product, taken in turn; counters are the best of all turns in
+/// milliseconds, and their ratios to the plain product.
 void products(benchmark::State& state) {
   const auto m = state.range(0);
   const auto k = state.range(1);
@@ -43,7 +43,8 @@ void products(benchmark::State& state) {
     keep(4, [&] { return lyap::product_row_norms_upper_bound(a, lyap::ConstMatrixRef(b)); });
   }
   state.counters["plain_ms"] = best[0];
-  state.counters["plain_GFLOP/s"] = 2e-6 * static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(n) / best[0];
+  state.counters["plain_GFLOP/s"] =
+      2e-6 * static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(n) / best[0];
   state.counters["exact"] = best[1] / best[0];
   state.counters["ball"] = best[2] / best[0];
   state.counters["ball_ball"] = best[3] / best[0];

@@ -28,8 +28,9 @@ struct Arguments {
 };
 
 void report(benchmark::State& state, std::size_t count) {
-  state.counters["per_interval"] = benchmark::Counter(static_cast<double>(count) * static_cast<double>(state.iterations()),
-                                                      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["per_interval"] =
+      benchmark::Counter(static_cast<double>(count) * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 /// One interval costs two evaluations, one at each end.
@@ -50,7 +51,8 @@ void enclose(benchmark::State& state, Enclose function, std::int64_t target) {
 void scalar_mpfr_softplus(benchmark::State& state) {
   const Arguments x;
   for (auto _ : state) {
-    for (std::size_t i = 0; i < 64; ++i) benchmark::DoNotOptimize(lyap::softplus(lyap::Interval::from_bounds(x.lower[64 * i], x.upper[64 * i])));
+    for (std::size_t i = 0; i < 64; ++i)
+      benchmark::DoNotOptimize(lyap::softplus(lyap::Interval::from_bounds(x.lower[64 * i], x.upper[64 * i])));
   }
   report(state, 64);
 }
@@ -69,13 +71,16 @@ void plain_libm_softplus(benchmark::State& state) {
 BENCHMARK(plain_libm_softplus);
 
 [[maybe_unused]] const bool kRegistered = [] {
-  const std::pair<const char*, Enclose> functions[] = {{"exp", lyap::enclose_exp},           {"expm1", lyap::enclose_expm1},
-                                                                                    {"softplus", lyap::enclose_softplus},
-                                                       {"sigmoid", lyap::enclose_sigmoid},   {"silu", lyap::enclose_silu}};
+  const std::pair<const char*, Enclose> functions[] = {{"exp", lyap::enclose_exp},
+                                                       {"expm1", lyap::enclose_expm1},
+                                                       {"softplus", lyap::enclose_softplus},
+                                                       {"sigmoid", lyap::enclose_sigmoid},
+                                                       {"silu", lyap::enclose_silu}};
   for (std::int64_t rest = (hwy::SupportedTargets() & HWY_TARGETS) | HWY_SCALAR; rest != 0; rest &= rest - 1) {
     const std::int64_t target = rest & ~(rest - 1);
     for (const auto& [name, function] : functions) {
-      benchmark::RegisterBenchmark((std::string(name) + "/" + hwy::TargetName(target)).c_str(), enclose, function, target);
+      benchmark::RegisterBenchmark((std::string(name) + "/" + hwy::TargetName(target)).c_str(), enclose, function,
+                                   target);
     }
   }
   return true;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <optional>
+#include <string>
 
 #include "numerics/dense_product.hpp"
 #include "numerics/parallel.hpp"
@@ -53,6 +55,29 @@ TEST(BlasKernel, IsChosenByWhatTheProcessorHas) {
 
 TEST(BlasKernel, NamesItselfAndItsVersion) {
   EXPECT_NE(blas_kernel_name().find(", OpenBLAS 0."), std::string::npos) << blas_kernel_name();
+}
+
+bool uses_preferred_kernel() { return blas_kernel_name().rfind(*preferred_blas_kernel(processor_features()), 0) == 0; }
+
+/// Ends the process: by the second execution's exit code, or where the kernel was right already.
+[[noreturn]] void choose_kernel_and_exit() {
+  unsetenv("OPENBLAS_CORETYPE");
+  std::string name = "numerics_array_test";
+  std::string filter = "--gtest_filter=BlasKernel.IsReplacedByExecutingTheProgramOnceMore";
+  char* argv[] = {name.data(), filter.data(), nullptr};
+  select_blas_kernel(argv);
+  std::exit(uses_preferred_kernel() ? 0 : 3);
+}
+
+TEST(BlasKernel, IsReplacedByExecutingTheProgramOnceMore) {
+  if (!preferred_blas_kernel(processor_features())) {
+    GTEST_SKIP() << "the choice of a kernel was not checked: this processor has neither AVX-512 nor AVX2";
+  }
+  if (std::getenv("LYAP_BLAS_KERNEL_CHOSEN") != nullptr) {  // the second execution of this very test
+    EXPECT_TRUE(uses_preferred_kernel()) << blas_kernel_name();
+    return;
+  }
+  EXPECT_EXIT(choose_kernel_and_exit(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(BlasKernel, SetByTheUserIsLeftAlone) {

@@ -60,9 +60,12 @@ class RandomIntervals {
     const double a = std::max(x.lower[i], -kLargest);
     const double b = std::min(x.upper[i], kLargest);
     switch (random_() % 4) {
-      case 0: return a;
-      case 1: return b;
-      default: return std::clamp(a + (b - a) * unit(), a, b);
+      case 0:
+        return a;
+      case 1:
+        return b;
+      default:
+        return std::clamp(a + (b - a) * unit(), a, b);
     }
   }
   std::vector<double> points(const Arrays& x) {
@@ -77,12 +80,14 @@ class RandomIntervals {
 
 struct Step {
   Arrays rate, step_size, scaled_input, input_map, output_map;
-  [[nodiscard]] SelectiveScanStep view() const { return {rate.view(), step_size.view(), scaled_input.view(), input_map.view(), output_map.view()}; }
+  [[nodiscard]] SelectiveScanStep view() const {
+    return {rate.view(), step_size.view(), scaled_input.view(), input_map.view(), output_map.view()};
+  }
 };
 
 Step random_step(RandomIntervals& random, std::size_t channels, std::size_t states, double width, const Arrays& rate) {
-  return {rate, random.intervals(channels, 0.0, 3.0, width), random.intervals(channels, -2.0, 2.0, width), random.intervals(states, -2.0, 2.0, width),
-          random.intervals(states, -1.0, 1.0, width)};
+  return {rate, random.intervals(channels, 0.0, 3.0, width), random.intervals(channels, -2.0, 2.0, width),
+          random.intervals(states, -2.0, 2.0, width), random.intervals(states, -1.0, 1.0, width)};
 }
 
 /// The slow reference: the same step by a plain loop over Interval.
@@ -135,9 +140,11 @@ TEST(SelectiveScan, HoldsEveryRealTrajectoryOnEveryTargetInEveryRoundingDirectio
               const auto real = [](double x) { return MpfrReal::from_exact(x); };
               h[i] = exp(-(real(alpha[i]) * real(delta[channel]))) * h[i] + real(dx[channel]) * real(b[n]);
               y += real(c[n]) * h[i];
-              ASSERT_TRUE(holds(state, i, h[i])) << hwy::TargetName(target) << " states " << states << " width " << width << " step " << t;
+              ASSERT_TRUE(holds(state, i, h[i]))
+                  << hwy::TargetName(target) << " states " << states << " width " << width << " step " << t;
             }
-            ASSERT_TRUE(holds(output, channel, y)) << hwy::TargetName(target) << " states " << states << " width " << width << " step " << t;
+            ASSERT_TRUE(holds(output, channel, y))
+                << hwy::TargetName(target) << " states " << states << " width " << width << " step " << t;
           }
         }
       }
@@ -173,8 +180,10 @@ TEST(SelectiveScan, IsAtMostItsStatedWidthWiderThanAPlainIntervalLoop) {
         }
         for (std::size_t c = 0; c < channels; ++c) {
           double size = 0.0;
-          for (std::size_t n = 0; n < states; ++n) size += step.output_map.at(n).magnitude() * (before.at(c * states + n).magnitude() + 6.0);
-          const double excess = std::max(output.upper[c] - reference_output.upper[c], reference_output.lower[c] - output.lower[c]);
+          for (std::size_t n = 0; n < states; ++n)
+            size += step.output_map.at(n).magnitude() * (before.at(c * states + n).magnitude() + 6.0);
+          const double excess =
+              std::max(output.upper[c] - reference_output.upper[c], reference_output.lower[c] - output.lower[c]);
           EXPECT_LE(excess, size * (kStepWidth + static_cast<double>(states) + 2.0) * 0x1p-52);
         }
       }
@@ -205,7 +214,8 @@ TEST(SelectiveScan, IsTrueAtExtremesAndNeverNaN) {
         }
         return x;
       };
-      const Step step{interval(10, true), interval(2, true), interval(2, false), interval(5, false), interval(5, false)};
+      const Step step{interval(10, true), interval(2, true), interval(2, false), interval(5, false),
+                      interval(5, false)};
       Arrays state = interval(10, false);
       const Arrays before = state;
       Arrays output = Arrays::zeros(2);
@@ -216,9 +226,11 @@ TEST(SelectiveScan, IsTrueAtExtremesAndNeverNaN) {
           const std::size_t i = c * 5 + n;
           const auto real = [&](const Arrays& x, std::size_t at) { return MpfrReal::from_exact(random.point(x, at)); };
           // exp by MPFR reaches far below the smallest double
-          const MpfrReal h = exp(-(real(step.rate, i) * real(step.step_size, c))) * real(before, i) + real(step.scaled_input, c) * real(step.input_map, n);
+          const MpfrReal h = exp(-(real(step.rate, i) * real(step.step_size, c))) * real(before, i) +
+                             real(step.scaled_input, c) * real(step.input_map, n);
           y += real(step.output_map, n) * h;
-          ASSERT_TRUE(state.lower[i] <= state.upper[i] && state.lower[i] < kInfinity && state.upper[i] > -kInfinity) << repetition;
+          ASSERT_TRUE(state.lower[i] <= state.upper[i] && state.lower[i] < kInfinity && state.upper[i] > -kInfinity)
+              << repetition;
           ASSERT_TRUE(holds(state, i, h)) << hwy::TargetName(target) << " repetition " << repetition;
         }
         ASSERT_TRUE(holds(output, c, y)) << hwy::TargetName(target) << " repetition " << repetition;
@@ -268,9 +280,11 @@ TEST(HeadScan, IsTheSelectiveScanWithOneDecayPerHead) {
           MpfrReal y;
           for (std::size_t n = 0; n < states; ++n) {
             MpfrReal& value = h[row * states + n];
-            value = MpfrReal::from_exact(a[row / head_dim]) * value + MpfrReal::from_exact(random.point(dx, row)) * MpfrReal::from_exact(random.point(b, n));
+            value = MpfrReal::from_exact(a[row / head_dim]) * value +
+                    MpfrReal::from_exact(random.point(dx, row)) * MpfrReal::from_exact(random.point(b, n));
             y += MpfrReal::from_exact(random.point(c, n)) * value;
-            ASSERT_TRUE(holds(state, row * states + n, value)) << hwy::TargetName(target) << " width " << width << " step " << t;
+            ASSERT_TRUE(holds(state, row * states + n, value))
+                << hwy::TargetName(target) << " width " << width << " step " << t;
           }
           ASSERT_TRUE(holds(output, row, y)) << hwy::TargetName(target) << " width " << width << " step " << t;
         }
@@ -307,7 +321,8 @@ TEST(Decay, AndItsComplementHoldTheirValuesWithinTheirWidth) {
   for (const std::int64_t target : vector_targets::supported()) {
     const vector_targets::OnlyTarget only(target);
     Arrays s;
-    for (const double extreme : {0.0, kSmallest, 1e-300, 0x1p-54, 1e-9, 0.3465, 0.3466, 0.6931471805599453, 36.0, 700.0, 709.0, 740.0, 745.2, 800.0, kLargest}) {
+    for (const double extreme : {0.0, kSmallest, 1e-300, 0x1p-54, 1e-9, 0.3465, 0.3466, 0.6931471805599453, 36.0, 700.0,
+                                 709.0, 740.0, 745.2, 800.0, kLargest}) {
       s.push(extreme, extreme);
       s.push(extreme, extreme * (1.0 + 1e-14));
     }
@@ -326,7 +341,8 @@ TEST(Decay, AndItsComplementHoldTheirValuesWithinTheirWidth) {
       const MpfrReal least_rest = -expm1(-MpfrReal::from_exact(s.lower[i]));
       ASSERT_TRUE(greatest <= a.upper[i] && least_rest >= rest.lower[i]) << s.lower[i];
       const auto near = [](double end, const MpfrReal& value, double width) {
-        return abs(MpfrReal::from_exact(end) - value) <= value * MpfrReal::from_exact(width * 0x1p-52) + MpfrReal::from_exact(kSmallest);
+        return abs(MpfrReal::from_exact(end) - value) <=
+               value * MpfrReal::from_exact(width * 0x1p-52) + MpfrReal::from_exact(kSmallest);
       };
       EXPECT_TRUE(near(a.upper[i], greatest, kVectorDecayWidth)) << s.lower[i];
       EXPECT_TRUE(near(rest.lower[i], least_rest, kVectorExpm1Width)) << s.lower[i];
@@ -358,7 +374,8 @@ TEST(IntervalScan, RefusesSpansOfTheWrongLengthAndNegativeDecayExponents) {
   EXPECT_THROW(advance_selective_scan(step.view(), state.span(), output.span()), ContractViolation);
   Arrays one = Arrays::zeros(1);
   Arrays other = Arrays::zeros(1);
-  for (const auto& [lower, upper] : std::vector<std::pair<double, double>>{{-1.0, 1.0}, {2.0, 1.0}, {std::nan(""), 1.0}, {kInfinity, kInfinity}}) {
+  for (const auto& [lower, upper] :
+       std::vector<std::pair<double, double>>{{-1.0, 1.0}, {2.0, 1.0}, {std::nan(""), 1.0}, {kInfinity, kInfinity}}) {
     const Arrays bad{{lower}, {upper}};
     EXPECT_THROW(enclose_decay(bad.view(), one.span(), other.span()), ContractViolation);
   }

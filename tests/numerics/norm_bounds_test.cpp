@@ -22,10 +22,12 @@ constexpr double kNormWidth = 4.0;  // in units of 2^-52 times the length, relat
 
 MpfrReal exact(double x) { return MpfrReal::from_exact(x, kExactBits); }
 
-RowMajorMatrix random_matrix(std::mt19937_64& random, Eigen::Index rows, Eigen::Index columns, double least, double greatest) {
+RowMajorMatrix random_matrix(std::mt19937_64& random, Eigen::Index rows, Eigen::Index columns, double least,
+                             double greatest) {
   std::uniform_real_distribution<double> exponent(least, greatest);
   RowMajorMatrix m(rows, columns);
-  for (Eigen::Index i = 0; i < m.size(); ++i) m.data()[i] = (random() % 2 == 0 ? 1.0 : -1.0) * std::pow(10.0, exponent(random));
+  for (Eigen::Index i = 0; i < m.size(); ++i)
+    m.data()[i] = (random() % 2 == 0 ? 1.0 : -1.0) * std::pow(10.0, exponent(random));
   return m;
 }
 
@@ -37,7 +39,8 @@ MpfrReal exact_norm(const Eigen::VectorXd& row) {
 
 TEST(RowNorms, AreTightUpperBoundsFromTheSubnormalsToOverflowInEveryRoundingDirection) {
   std::mt19937_64 random(7);
-  for (const auto& [least, greatest] : {std::pair{-3.0, 3.0}, {-323.0, -305.0}, {-170.0, -150.0}, {150.0, 300.0}, {307.0, 308.0}, {-320.0, 300.0}}) {
+  for (const auto& [least, greatest] :
+       {std::pair{-3.0, 3.0}, {-323.0, -305.0}, {-170.0, -150.0}, {150.0, 300.0}, {307.0, 308.0}, {-320.0, 300.0}}) {
     for (const Eigen::Index columns : {1, 3, 8, 17, 100}) {
       const RowMajorMatrix a = random_matrix(random, 5, columns, least, greatest);
       for (const int direction : vector_targets::kDirections) {
@@ -46,7 +49,8 @@ TEST(RowNorms, AreTightUpperBoundsFromTheSubnormalsToOverflowInEveryRoundingDire
         for (Eigen::Index i = 0; i < a.rows(); ++i) {
           const MpfrReal norm = exact_norm(a.row(i));
           ASSERT_TRUE(norm <= norms(i)) << least << " " << columns;
-          const MpfrReal allowed = norm * exact(1.0 + kNormWidth * static_cast<double>(columns + 2) * 0x1p-52) + exact(kSmallest);
+          const MpfrReal allowed =
+              norm * exact(1.0 + kNormWidth * static_cast<double>(columns + 2) * 0x1p-52) + exact(kSmallest);
           if (norm < 1e308) {
             ASSERT_TRUE(allowed >= norms(i)) << least << " " << columns << " " << norms(i);
           }
@@ -124,11 +128,13 @@ TEST(SpectralNorm, IsBoundedAboveAndSharpenedBySquarings) {
       RowMajorMatrix a = random_matrix(random, rows, columns, -1, 0) * scale;
       const RowMajorMatrix scaled_up = scale < 1e-310 ? RowMajorMatrix(a * 0x1p1000) : RowMajorMatrix(a / scale);
       const double unit = scale < 1e-310 ? 0x1p-1000 : scale;
-      const double reference = Eigen::JacobiSVD<Eigen::MatrixXd>(scaled_up).singularValues()(0);  // accurate to about 1e-14
+      const double reference =
+          Eigen::JacobiSVD<Eigen::MatrixXd>(scaled_up).singularValues()(0);  // accurate to about 1e-14
       double previous = kInfinity;
       for (const int squarings : {0, 1, 2, 4, 8, 16, 30}) {
         const double bound = spectral_norm_upper_bound(a, squarings);
-        EXPECT_GE(bound, reference * (1.0 - 1e-13) * unit) << rows << " " << columns << " " << scale << " " << squarings;
+        EXPECT_GE(bound, reference * (1.0 - 1e-13) * unit)
+            << rows << " " << columns << " " << scale << " " << squarings;
         EXPECT_LE(bound, previous);
         previous = bound;
       }

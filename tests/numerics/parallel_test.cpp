@@ -41,9 +41,15 @@ TEST_F(ParallelFor, CoversEveryElementOnceInRangesThatDoNotDependOnTheThreads) {
 }
 
 TEST_F(ParallelFor, RethrowsWhatABodyThrowsAndMayBeNested) {
-  EXPECT_THROW(parallel_for(100, 1, [](std::size_t begin, std::size_t) { if (begin == 37) throw std::out_of_range("37"); }), std::out_of_range);
+  EXPECT_THROW(parallel_for(100, 1,
+                            [](std::size_t begin, std::size_t) {
+                              if (begin == 37) throw std::out_of_range("37");
+                            }),
+               std::out_of_range);
   std::atomic<int> sum = 0;
-  parallel_for(8, 1, [&](std::size_t, std::size_t) { parallel_for(9, 2, [&](std::size_t begin, std::size_t end) { sum += static_cast<int>(end - begin); }); });
+  parallel_for(8, 1, [&](std::size_t, std::size_t) {
+    parallel_for(9, 2, [&](std::size_t begin, std::size_t end) { sum += static_cast<int>(end - begin); });
+  });
   EXPECT_EQ(sum.load(), 72);
 }
 

@@ -70,8 +70,8 @@ EntryRange entry_range(const BallMatrix& a, const BallMatrix& b, Eigen::Index i,
     const MpfrReal y = exact(b.midpoint(k, j));
     const MpfrReal x_radius = exact(a.radius(i, k));
     const MpfrReal y_radius = exact(b.radius(k, j));
-    const MpfrReal corners[] = {(x - x_radius) * (y - y_radius), (x - x_radius) * (y + y_radius), (x + x_radius) * (y - y_radius),
-                                (x + x_radius) * (y + y_radius)};
+    const MpfrReal corners[] = {(x - x_radius) * (y - y_radius), (x - x_radius) * (y + y_radius),
+                                (x + x_radius) * (y - y_radius), (x + x_radius) * (y + y_radius)};
     range.lower += min(min(corners[0], corners[1]), min(corners[2], corners[3]));
     range.upper += max(max(corners[0], corners[1]), max(corners[2], corners[3]));
     range.magnitude += abs(x * y);
@@ -116,9 +116,11 @@ bool radii_are_tight(const BallMatrix& result, const BallMatrix& a, const BallMa
       const bool is_exact = a.radius.isZero(0.0) && b.radius.isZero(0.0);
       for (Eigen::Index k = 0; !is_exact && k < a.midpoint.cols(); ++k) {
         sums += exact(2.0) * exact(std::fabs(a.radius.isZero(0.0) ? a.midpoint(i, k) : b.midpoint(k, j)));
-        if (!a.radius.isZero(0.0) && !b.radius.isZero(0.0)) sums += exact(2.0) * (exact(std::fabs(a.midpoint(i, k))) + exact(a.radius(i, k)));
+        if (!a.radius.isZero(0.0) && !b.radius.isZero(0.0))
+          sums += exact(2.0) * (exact(std::fabs(a.midpoint(i, k))) + exact(a.radius(i, k)));
       }
-      const MpfrReal allowed = exact(is_exact ? 1.0 : 1.0 + 4.0 * (inner + 4.0) * 0x1p-52) * (magnified + factor * range.magnitude);
+      const MpfrReal allowed =
+          exact(is_exact ? 1.0 : 1.0 + 4.0 * (inner + 4.0) * 0x1p-52) * (magnified + factor * range.magnitude);
       if (!(exact(result.radius(i, j)) <= allowed + sums * exact(kSmallest))) return false;
     }
   }
@@ -132,8 +134,12 @@ struct Case {
   double b_least;
   double b_greatest;
 };
-const std::vector<Case> kCases{{"ordinary", -3, 3, -3, 3},           {"spread", -30, 30, -30, 30},   {"products underflow", -165, -155, -165, -155},
-                               {"subnormal factor", -323, -300, -5, 5}, {"subnormal times huge", -323, -305, 290, 300}, {"tiny", -320, -160, -320, -160},
+const std::vector<Case> kCases{{"ordinary", -3, 3, -3, 3},
+                               {"spread", -30, 30, -30, 30},
+                               {"products underflow", -165, -155, -165, -155},
+                               {"subnormal factor", -323, -300, -5, 5},
+                               {"subnormal times huge", -323, -305, 290, 300},
+                               {"tiny", -320, -160, -320, -160},
                                {"large", 100, 150, 100, 140}};
 
 TEST(RigorousProduct, HoldsTheExactRangeOfEveryFormAtEverySizeInEveryRoundingDirection) {
@@ -154,7 +160,8 @@ TEST(RigorousProduct, HoldsTheExactRangeOfEveryFormAtEverySizeInEveryRoundingDir
           {enclose_product(a.midpoint, b), exact_ball(a.midpoint), b},
           {enclose_product(a, b.midpoint), a, exact_ball(b.midpoint)},
           {enclose_product(a, b), a, b},
-          {enclose_product_transposed(a.midpoint, b_transposed.midpoint), exact_ball(a.midpoint), exact_ball(b.midpoint)},
+          {enclose_product_transposed(a.midpoint, b_transposed.midpoint), exact_ball(a.midpoint),
+           exact_ball(b.midpoint)},
           {enclose_product_transposed(a.midpoint, b_transposed), exact_ball(a.midpoint), b},
           {enclose_product_transposed(a, b_transposed.midpoint), a, exact_ball(b.midpoint)},
           {enclose_product_transposed(a, b_transposed), a, b}};
@@ -162,7 +169,8 @@ TEST(RigorousProduct, HoldsTheExactRangeOfEveryFormAtEverySizeInEveryRoundingDir
         const auto& [result, x, y] = results[form];
         const double use = worst_use(result, x, y);
         EXPECT_LE(use, 1.0) << c.name << ", form " << form << ", sizes " << m << " " << k << " " << n;
-        EXPECT_TRUE(radii_are_tight(result, x, y)) << c.name << ", form " << form << ", sizes " << m << " " << k << " " << n;
+        EXPECT_TRUE(radii_are_tight(result, x, y))
+            << c.name << ", form " << form << ", sizes " << m << " " << k << " " << n;
         if (form == 0) worst = std::max(worst, use);
       }
     }
@@ -187,7 +195,8 @@ TEST(RigorousProduct, OfExactSubnormalIntegersIsTheirProductAndAZeroRowGivesZero
   EXPECT_GT(tiny.radius.minCoeff(), 0.0);
   RowMajorMatrix with_zeros = RowMajorMatrix::Constant(3, 4, 0.1);
   with_zeros.row(1).setZero();
-  const BallMatrix zero = enclose_product(with_zeros, BallMatrix{RowMajorMatrix::Constant(4, 2, 0.3), RowMajorMatrix::Constant(4, 2, 1e-9)});
+  const BallMatrix zero = enclose_product(
+      with_zeros, BallMatrix{RowMajorMatrix::Constant(4, 2, 0.3), RowMajorMatrix::Constant(4, 2, 1e-9)});
   EXPECT_TRUE((zero.midpoint.row(1).array() == 0.0).all());
   EXPECT_TRUE((zero.radius.row(1).array() == 0.0).all());
   EXPECT_GT(zero.radius.row(0).minCoeff(), 0.0);
@@ -199,7 +208,8 @@ TEST(RigorousProduct, IsUnknownNeverNaNWhereSumsOverflowOrTheInputIsNotFinite) {
     RowMajorMatrix a = RowMajorMatrix::Constant(3, 4, 1.0);
     a.row(1) << 1e200, -1e200, 1e200, -1e200;
     const RowMajorMatrix b = RowMajorMatrix::Constant(4, 2, 1e200);
-    for (const BallMatrix& result : {enclose_product(a, b), enclose_product(a, exact_ball(b)), enclose_product(exact_ball(a), exact_ball(b))}) {
+    for (const BallMatrix& result :
+         {enclose_product(a, b), enclose_product(a, exact_ball(b)), enclose_product(exact_ball(a), exact_ball(b))}) {
       EXPECT_TRUE((result.midpoint.row(1).array() == 0.0).all());
       EXPECT_TRUE((result.radius.row(1).array() == kInfinity).all());
       EXPECT_TRUE(result.radius.row(0).allFinite());
@@ -224,7 +234,8 @@ TEST(RigorousProduct, TakesBlocksEmptyMatricesAndRefusesShapesThatDoNotFit) {
   RandomMatrices random(kSeed);
   const RowMajorMatrix whole = random.matrix(20, 30, -2, 2);
   const BallMatrix of_block = enclose_product(whole.block(2, 3, 5, 7), whole.block(1, 11, 7, 4));
-  const BallMatrix of_copy = enclose_product(RowMajorMatrix(whole.block(2, 3, 5, 7)), RowMajorMatrix(whole.block(1, 11, 7, 4)));
+  const BallMatrix of_copy =
+      enclose_product(RowMajorMatrix(whole.block(2, 3, 5, 7)), RowMajorMatrix(whole.block(1, 11, 7, 4)));
   EXPECT_EQ(of_block.midpoint, of_copy.midpoint);
   EXPECT_EQ(of_block.radius, of_copy.radius);
   const BallMatrix empty_sum = enclose_product(RowMajorMatrix(2, 0), RowMajorMatrix(0, 3));

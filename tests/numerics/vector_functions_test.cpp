@@ -44,10 +44,12 @@ std::vector<Function> functions() {
           {"silu", enclose_silu, real(silu), kVectorSiluWidth, -kInfinity}};
 }
 
-/// Extremes with their neighbours, then random numbers of every size, with the places where the kernels change their path.
+/// Extremes with their neighbours, then random numbers of every size, with the places where the kernels change their
+/// path.
 std::vector<double> arguments(double domain_lower) {
   std::vector<double> x = enclosure_check::extreme_arguments();
-  for (const double at : {-40.0, 0.5, -0.29, 0.41, 0.4142135623730951, -0.2928932188134524, 708.0, -708.0, 709.782712893384, -1.2784645427610738, -0.99999}) {
+  for (const double at : {-40.0, 0.5, -0.29, 0.41, 0.4142135623730951, -0.2928932188134524, 708.0, -708.0,
+                          709.782712893384, -1.2784645427610738, -0.99999}) {
     x.push_back(at);
   }
   for (int k = -1100; k <= 1100; k += 7) x.push_back((k + 0.5) * 0.6931471805599453);  // where the reduction changes k
@@ -78,7 +80,8 @@ std::vector<Exact> exact_values(const Function& function, const std::vector<doub
   std::vector<Exact> values;
   for (const double point : x) {
     const MpfrReal value = function.exact(MpfrReal::from_exact(point));
-    values.push_back({value.to_double(Direction::kDown), value.to_double(Direction::kUp), mpfr_get_ld(value.get(), MPFR_RNDN)});
+    values.push_back(
+        {value.to_double(Direction::kDown), value.to_double(Direction::kUp), mpfr_get_ld(value.get(), MPFR_RNDN)});
   }
   return values;
 }
@@ -130,7 +133,8 @@ TEST(VectorFunctions, HoldTheExactValueWithinTheirWidthOnEveryTargetInEveryRound
     for (const std::int64_t target : vector_targets::supported()) {
       const vector_targets::OnlyTarget only(target);
       for (const int direction : vector_targets::kDirections) {
-        SCOPED_TRACE(function.name + " on " + hwy::TargetName(target) + ", rounding direction " + std::to_string(direction));
+        SCOPED_TRACE(function.name + " on " + hwy::TargetName(target) + ", rounding direction " +
+                     std::to_string(direction));
         Arrays result;
         {
           const vector_targets::Rounding rounding(direction);
@@ -140,14 +144,16 @@ TEST(VectorFunctions, HoldTheExactValueWithinTheirWidthOnEveryTargetInEveryRound
         EXPECT_EQ(count_outside(result, exact), 0U);
         for (std::size_t i = 0; i < points.size(); ++i) {
           if (!std::isfinite(result.upper[i])) {
-            EXPECT_GT(exact[i].value, static_cast<long double>(kLargest) * (1.0L - function.width * 0x1p-52L)) << points[i];
+            EXPECT_GT(exact[i].value, static_cast<long double>(kLargest) * (1.0L - function.width * 0x1p-52L))
+                << points[i];
           }
         }
         worst = std::max(worst, widest(result, exact));
       }
     }
     EXPECT_LE(worst, function.width) << function.name;
-    std::cout << function.name << ": width " << worst << " of " << function.width << " allowed (units of 2^-52), seed " << kSeed << "\n";
+    std::cout << function.name << ": width " << worst << " of " << function.width << " allowed (units of 2^-52), seed "
+              << kSeed << "\n";
   }
 }
 
@@ -193,7 +199,8 @@ TEST(VectorFunctions, MapAnIntervalToTheBoundsAtItsEnds) {
 TEST(VectorFunctions, SiluHoldsItsMinimumExactlyWhereTheIntervalDoes) {
   const double before = -0x1.474973c84120cp+0;
   const double after = -0x1.474973c84120bp+0;
-  const MpfrReal minimum = silu(MpfrReal::from_decimal("-1.2784645427610737951093587390229801554394774886197457654531781055350293754599498981920498"));
+  const MpfrReal minimum = silu(MpfrReal::from_decimal(
+      "-1.2784645427610737951093587390229801554394774886197457654531781055350293754599498981920498"));
   std::mt19937_64 random(kSeed);
   std::vector<double> points = arguments(-20.0);
   std::erase_if(points, [](double p) { return p > 20.0; });
@@ -212,15 +219,19 @@ TEST(VectorFunctions, SiluHoldsItsMinimumExactlyWhereTheIntervalDoes) {
     const MpfrReal least = x.lower[i] <= before && after <= x.upper[i] ? minimum : min(left, right);
     const MpfrReal most = max(left, right);
     ASSERT_TRUE(least >= result.lower[i] && most <= result.upper[i]) << x.lower[i] << " " << x.upper[i];
-    EXPECT_LE(relative_distance(result.lower[i], mpfr_get_ld(least.get(), MPFR_RNDN)), kVectorSiluWidth) << x.lower[i] << " " << x.upper[i];
-    EXPECT_LE(relative_distance(result.upper[i], mpfr_get_ld(most.get(), MPFR_RNDN)), kVectorSiluWidth) << x.lower[i] << " " << x.upper[i];
+    EXPECT_LE(relative_distance(result.lower[i], mpfr_get_ld(least.get(), MPFR_RNDN)), kVectorSiluWidth)
+        << x.lower[i] << " " << x.upper[i];
+    EXPECT_LE(relative_distance(result.upper[i], mpfr_get_ld(most.get(), MPFR_RNDN)), kVectorSiluWidth)
+        << x.lower[i] << " " << x.upper[i];
   }
 }
 
 TEST(VectorFunctions, AreTrueAtInfinityAndBeyondOverflow) {
   const std::vector<double> lower{-kInfinity, -kInfinity, 800.0, -1e300, 0.0};
   const std::vector<double> upper{kInfinity, -800.0, kInfinity, -1e299, 0.0};
-  const auto of = [&](void (*f)(ConstIntervalSpan, IntervalSpan)) { return enclose({"", f, nullptr, 0, 0}, {lower, upper}); };
+  const auto of = [&](void (*f)(ConstIntervalSpan, IntervalSpan)) {
+    return enclose({"", f, nullptr, 0, 0}, {lower, upper});
+  };
   const std::vector<double> zero_to{0.0, 0.0};
   const Arrays e = of(enclose_exp);
   EXPECT_EQ(e.lower, (std::vector<double>{0.0, 0.0, kLargest, 0.0, e.lower[4]}));
@@ -247,7 +258,8 @@ TEST(VectorFunctions, AreTrueAtInfinityAndBeyondOverflow) {
   EXPECT_EQ(g.upper[2], kInfinity);
   EXPECT_EQ(g.lower[4], 0.0);
   EXPECT_EQ(g.upper[4], 0.0);
-  const Arrays l = enclose({"", enclose_log1p, nullptr, 0, 0}, {{-1.0, -5.0, 0.0, kLargest}, {kInfinity, 0.0, 0.0, kLargest}});
+  const Arrays l =
+      enclose({"", enclose_log1p, nullptr, 0, 0}, {{-1.0, -5.0, 0.0, kLargest}, {kInfinity, 0.0, 0.0, kLargest}});
   EXPECT_EQ(l.lower[0], -kInfinity);
   EXPECT_EQ(l.lower[1], -kInfinity);
   EXPECT_EQ(l.upper[0], kInfinity);
@@ -264,11 +276,14 @@ TEST(VectorFunctions, WriteOnlyTheirOwnElementsAtEverySizeAndMayOverwriteTheirAr
       const Arrays whole = enclose(function, {points, points});
       for (const std::size_t size : {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 61}) {
         Arrays x{points, points};
-        const ConstIntervalSpan in{std::span<const double>(x.lower).first(size), std::span<const double>(x.upper).first(size)};
+        const ConstIntervalSpan in{std::span<const double>(x.lower).first(size),
+                                   std::span<const double>(x.upper).first(size)};
         function.enclose(in, {std::span<double>(x.lower).first(size), std::span<double>(x.upper).first(size)});
         for (std::size_t i = 0; i < points.size(); ++i) {
-          ASSERT_EQ(x.lower[i], i < size ? whole.lower[i] : points[i]) << function.name << " size " << size << " element " << i;
-          ASSERT_EQ(x.upper[i], i < size ? whole.upper[i] : points[i]) << function.name << " size " << size << " element " << i;
+          ASSERT_EQ(x.lower[i], i < size ? whole.lower[i] : points[i])
+              << function.name << " size " << size << " element " << i;
+          ASSERT_EQ(x.upper[i], i < size ? whole.upper[i] : points[i])
+              << function.name << " size " << size << " element " << i;
         }
       }
     }
@@ -278,7 +293,8 @@ TEST(VectorFunctions, WriteOnlyTheirOwnElementsAtEverySizeAndMayOverwriteTheirAr
 TEST(VectorFunctions, RefuseWhatIsNoInterval) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (const Function& function : functions()) {
-    for (const auto& [lower, upper] : std::vector<std::pair<double, double>>{{nan, 1.0}, {0.0, nan}, {2.0, 1.0}, {kInfinity, kInfinity}, {-kInfinity, -kInfinity}}) {
+    for (const auto& [lower, upper] : std::vector<std::pair<double, double>>{
+             {nan, 1.0}, {0.0, nan}, {2.0, 1.0}, {kInfinity, kInfinity}, {-kInfinity, -kInfinity}}) {
       Arrays x{std::vector<double>(19, 0.5), std::vector<double>(19, 0.5)};
       x.lower[17] = lower;
       x.upper[17] = upper;

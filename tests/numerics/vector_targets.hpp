@@ -42,7 +42,8 @@ class OnlyTarget {
 /// Every target that the processor has and the kernels are compiled for, and the portable one.
 inline std::vector<std::int64_t> supported() {
   std::vector<std::int64_t> targets{HWY_SCALAR};
-  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS & ~HWY_SCALAR & ~HWY_EMU128; rest != 0; rest &= rest - 1) {
+  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS & ~HWY_SCALAR & ~HWY_EMU128; rest != 0;
+       rest &= rest - 1) {
     targets.push_back(rest & ~(rest - 1));
   }
   return targets;

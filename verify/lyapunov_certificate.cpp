@@ -101,6 +101,17 @@ void require_consistent(const UniversalBounds& b) {
   require_magnitudes("gain.step.upper", b.gain_step_upper, c);
   require_magnitudes("gain.A_log.upper", b.gain_A_log_upper, c);
   if (!b.output_gain_upper.empty()) require_magnitudes("output_gain.upper", b.output_gain_upper, c);
+  if (b.preactivation_witness.empty() && b.sustained_preactivation_lower.empty()) return;
+  for (const auto* optional : {&b.preactivation_witness, &b.sustained_preactivation_lower, &b.sustained_preactivation_witness}) {
+    if (!optional->empty()) require_length("thorough tier", optional->size(), c);
+  }
+  for (std::size_t i = 0; i < c; ++i) {
+    if (!b.preactivation_witness.empty() && b.preactivation_witness[i] < b.preactivation_lower[i]) reject("preactivation.witness", i, "is below the bound it belongs to");
+    if (b.sustained_preactivation_lower.empty()) continue;
+    if (std::isnan(b.sustained_preactivation_lower[i])) reject("sustained_preactivation.lower", i, "is NaN");
+    if (b.sustained_preactivation_witness.empty()) continue;
+    if (b.sustained_preactivation_witness[i] < b.sustained_preactivation_lower[i]) reject("sustained_preactivation.witness", i, "is below its bound");
+  }
 }
 
 void require_consistent(const TrajectoryBounds& b) {

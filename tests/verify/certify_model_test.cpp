@@ -42,13 +42,15 @@ UniversalBounds bounds_for(std::size_t channels, double zeta) {
 /// Tiers that give layer after layer the rates in `rates` and record what they were given.
 struct FakeTiers {
   std::vector<double> rates = std::vector<double>(6, -0.25);
-  std::size_t universal_calls = 0, vocabularies = 0;
+  std::size_t universal_calls = 0, vocabularies = 0, thorough = 0, stopped = 0;
   std::vector<std::size_t> trajectory_steps, forward_layers;
 
   CertifyTiers tiers() {
     CertifyTiers t;
     t.universal = [this](const theory::BlockWeights& block, const UniversalOptions& options) {
       vocabularies += options.vocabulary != nullptr ? 1 : 0;
+      thorough += options.thorough ? 1 : 0;
+      stopped += options.should_stop() ? 1 : 0;
       return bounds_for(std::get<theory::Mamba1Weights>(block).d_inner, rates.at(universal_calls++));
     };
     t.trajectory = [this](const theory::BlockWeights& block, const theory::Matrix& input, const TrajectoryOptions& options) {
@@ -130,6 +132,22 @@ TEST_F(CertifyModel, WritesACertificateThatSatisfiesTheSchemaAndBelongsToItsArra
   }
   EXPECT_TRUE(has_config && has_weights);
   EXPECT_EQ(files_in_folder(), 3u);
+}
+
+TEST_F(CertifyModel, SmallModelsAreCertifiedThoroughlyUnlessTheUserWantsItFast) {
+  ASSERT_EQ(run({}), kDone);
+  EXPECT_EQ(fake_.thorough, 6u);
+  EXPECT_EQ(fake_.stopped, 0u);
+  fake_ = {};
+  ASSERT_EQ(run({"--effort", "fast"}), kDone);
+  EXPECT_EQ(fake_.thorough, 0u);
+  EXPECT_EQ(certificate()["options"]["effort"], "fast");
+  EXPECT_THAT(certificate()["not_covered"].dump(), HasSubstr("--effort thorough were not computed"));
+}
+
+TEST_F(CertifyModel, RefinementIsAskedToStopWhenTheMinutesAreOver) {
+  ASSERT_EQ(run({"--minutes", "1e-9"}), kDone);
+  EXPECT_EQ(fake_.stopped, 6u);
 }
 
 TEST_F(CertifyModel, OutputsAreSavedOnlyWhereAskedFor) {

@@ -98,7 +98,7 @@ TEST(CertifyProgram, EveryModelOfBothFamiliesGetsACertificateThatKeepsTheRules) 
   const TestFolder folder;
   std::ofstream(folder.path() / "tokens.txt") << kTokens;
   for (const fs::path& model : models()) {
-    const ProgramResult result = run_program_of_build("lyap", {"certify", model.string(), "--tokens", "tokens.txt", "--save-outputs", "--out", "c.json"}, in_folder(folder.path()));
+    const ProgramResult result = run_program_of_build("lyap", {"certify", model.string(), "--tokens", "tokens.txt", "--save-outputs", "--effort", "fast", "--out", "c.json"}, in_folder(folder.path()));
     ASSERT_EQ(result.exit_code, 0) << model << ": " << result.err;
     EXPECT_EQ(broken_rule(folder.path() / "c.json"), "") << model;
     EXPECT_THAT(result.out, HasSubstr("Result: ")) << model;
@@ -131,7 +131,7 @@ TEST(CertifyProgram, TheSameCommandGivesTheSameArraysAgain) {
   std::ofstream(folder.path() / "tokens.txt") << kTokens;
   std::vector<std::string> digests;
   for (int run = 0; run < 2; ++run) {
-    ASSERT_EQ(run_program_of_build("lyap", {"certify", (kExamples / "mamba-tiny").string(), "--layers", "0-1", "--tokens", "tokens.txt", "--out", "c.json", "--threads", "2"},
+    ASSERT_EQ(run_program_of_build("lyap", {"certify", (kExamples / "mamba-tiny").string(), "--layers", "0-1", "--tokens", "tokens.txt", "--effort", "fast", "--out", "c.json", "--threads", "2"},
                                    in_folder(folder.path()))
                   .exit_code,
               0);
@@ -153,7 +153,7 @@ TEST(CertifyProgram, FailOnGivesExitCodeOneAndStillWritesTheCertificate) {
 
 TEST(CertifyProgram, TheWitnessInputInTheArraysFileCanBeGivenBackAsActivations) {
   const TestFolder folder;
-  const std::vector<std::string> certify{"certify", (kExamples / "mamba-tiny").string(), "--layers", "0-1"};
+  const std::vector<std::string> certify{"certify", (kExamples / "mamba-tiny").string(), "--layers", "0-1", "--effort", "fast"};
   ASSERT_EQ(run_program_of_build("lyap", with(certify, {"--out", "c.json"}), in_folder(folder.path())).exit_code, 0);
   const ProgramResult replay =
       run_program_of_build("lyap", with(certify, {"--activations", "c.safetensors", "--tier", "trajectory", "--out", "replay.json"}), in_folder(folder.path()));
@@ -191,13 +191,19 @@ class OldCertificate {
 
 const std::vector<std::string> kLongRun{"certify", (kExamples / "mamba-tiny").string(), "--text", (kExamples / "sample.txt").string(), "--save-outputs", "--out", "c.json"};
 
-class Interruption : public ::testing::TestWithParam<std::pair<int, int>> {};
+struct Interrupt {
+  int signal;
+  int milliseconds;
+  const char* effort;
+};
+
+class Interruption : public ::testing::TestWithParam<Interrupt> {};
 
 TEST_P(Interruption, ExitsWith130AndLeavesTheOldCertificateAndNoTemporaryFile) {
-  const auto [signal, milliseconds] = GetParam();
+  const auto [signal, milliseconds, effort] = GetParam();
   const TestFolder folder;
   const OldCertificate old(folder.path());
-  RunningProgram program("lyap", kLongRun, in_folder(folder.path()));
+  RunningProgram program("lyap", with(kLongRun, {"--effort", effort}), in_folder(folder.path()));
   std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
   ASSERT_TRUE(program.running()) << "the run was too short to be interrupted";
   program.send(signal);
@@ -209,7 +215,7 @@ TEST_P(Interruption, ExitsWith130AndLeavesTheOldCertificateAndNoTemporaryFile) {
   EXPECT_EQ(folder.names(), (std::vector<std::string>{"c.json", "c.safetensors"}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Signals, Interruption, ::testing::Values(std::pair{SIGINT, 250}, std::pair{SIGINT, 1500}, std::pair{SIGTERM, 1000}));
+INSTANTIATE_TEST_SUITE_P(Signals, Interruption, ::testing::Values(Interrupt{SIGINT, 250, "fast"}, Interrupt{SIGINT, 1500, "fast"}, Interrupt{SIGTERM, 1500, "thorough"}));
 
 ProgramOptions in_folder_with_files_up_to(const fs::path& folder, std::uint64_t bytes) {
   ProgramOptions options = in_folder(folder);
@@ -221,7 +227,7 @@ TEST(CertifyProgram, AFullDiskIsAResourceErrorAndLeavesTheOldCertificateAndNoTem
   for (const std::uint64_t limit : {std::uint64_t{0}, std::uint64_t{4096}, std::uint64_t{200000}}) {
     const TestFolder folder;
     const OldCertificate old(folder.path());
-    const ProgramResult result = run_program_of_build("lyap", {"certify", (kExamples / "mamba-tiny").string(), "--out", "c.json", "--no-progress"},
+    const ProgramResult result = run_program_of_build("lyap", {"certify", (kExamples / "mamba-tiny").string(), "--out", "c.json", "--effort", "fast", "--no-progress"},
                                                       in_folder_with_files_up_to(folder.path(), limit));
     EXPECT_EQ(result.exit_code, 70) << limit;
     EXPECT_TRUE(old.is_whole()) << limit;

@@ -93,6 +93,7 @@ Json layer_json(const LayerSummary& layer) {
     json["step_size"] = Json{{"lower", lower(layer.universal->step_size_lower)}};
     json["output_gain"] = optional_upper(layer.universal->output_gain_upper);
     json["relaxation_wins"] = wins_json(*layer.universal);
+    json["complete"] = layer.universal->complete;
     json["domain"] = layer.universal->over_vocabulary ? "vocabulary" : "real";
   } else {
     for (const char* name : {"zeta", "exponent", "state_bound", "step_size", "output_gain"}) json[name] = nullptr;

@@ -1,5 +1,6 @@
 #include "verify/certify/certify_model.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
@@ -19,6 +20,8 @@ namespace lyap {
 namespace {
 
 constexpr double kThoroughFlop = 1e14;
+constexpr double kFastShare = 0.5;      // of a layer's progress: the universal tier, the rest is the sequence
+constexpr double kThoroughShare = 0.9;
 
 /// Thrown out of the forward pass once the last selected layer is done: the layers above are of no interest.
 class SelectionDone {};
@@ -57,7 +60,8 @@ class LayerRun {
   }
 
   void run() {
-    progress_.start(certificate_.selected.last - certificate_.selected.first + 1);
+    begun_ = std::chrono::steady_clock::now();
+    progress_.start(selected_count());
     if (sequence_ && !sequence_->tokens.empty()) {
       run_with_forward_pass();
       return;
@@ -93,31 +97,49 @@ class LayerRun {
     summary.index = layer;
     summary.kind = model_.description().kinds.at(layer);
     summary.step_limits = step_limits_of(block);
-    const ArraySink sink = [this](const NamedArray& array) { writer_.add(array); };
     if (certificate_.layers.empty() && !command_.effort) certificate_.effort = default_effort(block);
-    if (includes_universal(command_.tier)) {
-      UniversalOptions options;
-      if (layer == 0) options.vocabulary = &vocabulary_;
-      const UniversalBounds bounds = tiers_.universal(block, options);
-      summary.universal = summarize(bounds);
-      summary.universal->over_vocabulary = options.vocabulary != nullptr && summary.kind == LayerKind::kMamba1;
-      send_arrays(bounds, layer, sink);
-      throw_if_interrupted();
-    }
-    if (input != nullptr) {
-      TrajectoryOptions options;
-      options.save_outputs = command_.save_outputs;
-      const double begun = includes_universal(command_.tier) ? 0.5 : 0.0;
-      options.progress = [this, begun](double fraction) {
-        throw_if_interrupted();
-        progress_.advance(begun + (1.0 - begun) * fraction);
-      };
-      const TrajectoryBounds bounds = tiers_.trajectory(block, *input, options);
-      summary.trajectory = summarize(bounds);
-      send_arrays(bounds, layer, sink);
-    }
+    if (includes_universal(command_.tier)) run_universal(block, summary, input != nullptr ? universal_share() : 1.0);
+    if (input != nullptr) run_trajectory(block, *input, summary);
     certificate_.layers.push_back(std::move(summary));
   }
+
+  /// `share` is the universal tier's part of the layer's progress.
+  void run_universal(const theory::BlockWeights& block, LayerSummary& summary, double share) {
+    UniversalOptions options;
+    if (summary.index == 0) options.vocabulary = &vocabulary_;
+    options.thorough = certificate_.effort == Effort::kThorough;
+    options.should_stop = [this] { return is_interrupted() || is_time_up(); };
+    options.progress = [this, share](const UniversalProgress& part) { progress_.advance(share * part.fraction); };
+    const UniversalBounds bounds = tiers_.universal(block, options);
+    throw_if_interrupted();
+    summary.universal = summarize(bounds);
+    summary.universal->over_vocabulary = options.vocabulary != nullptr && summary.kind == LayerKind::kMamba1;
+    send_arrays(bounds, summary.index, [this](const NamedArray& array) { writer_.add(array); });
+  }
+
+  void run_trajectory(const theory::BlockWeights& block, const theory::Matrix& input, LayerSummary& summary) {
+    TrajectoryOptions options;
+    options.save_outputs = command_.save_outputs;
+    const double begun = summary.universal ? universal_share() : 0.0;
+    options.progress = [this, begun](double fraction) {
+      throw_if_interrupted();
+      progress_.advance(begun + (1.0 - begun) * fraction);
+    };
+    const TrajectoryBounds bounds = tiers_.trajectory(block, input, options);
+    throw_if_interrupted();
+    summary.trajectory = summarize(bounds);
+    send_arrays(bounds, summary.index, [this](const NamedArray& array) { writer_.add(array); });
+  }
+
+  /// --minutes is shared out evenly, so that the last layers are refined as well.
+  [[nodiscard]] bool is_time_up() const {
+    if (!command_.minutes) return false;
+    const double share = static_cast<double>(certificate_.layers.size() + 1) / static_cast<double>(selected_count());
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count() > 60.0 * *command_.minutes * share;
+  }
+
+  [[nodiscard]] double universal_share() const { return certificate_.effort == Effort::kThorough ? kThoroughShare : kFastShare; }
+  [[nodiscard]] std::size_t selected_count() const { return certificate_.selected.last - certificate_.selected.first + 1; }
 
   [[nodiscard]] Effort default_effort(const theory::BlockWeights& block) const {
     return refinement_flop(model_.description(), block) < kThoroughFlop ? Effort::kThorough : Effort::kFast;
@@ -131,6 +153,7 @@ class LayerRun {
   Progress& progress_;
   Certificate& certificate_;
   Vocabulary vocabulary_;
+  std::chrono::steady_clock::time_point begun_;
 };
 
 LayerRange selected_layers(const CertifyCommand& command, const ModelDescription& model) {

@@ -54,12 +54,16 @@ Claim universal_claim(const LayerSummary& layer, const char* theorem, const char
 
 std::string unit_word(LayerKind kind) { return kind == LayerKind::kMamba1 ? "channel" : "head"; }
 
-std::optional<ClaimWitness> witness_of(const RateSummary& rate, const LayerSummary& layer, bool stored_input) {
+/// `stored` says where the input is, and is empty where it is not kept.
+std::optional<ClaimWitness> witness_of(const RateSummary& rate, const LayerSummary& layer, const std::string& stored) {
   if (!rate.witness) return std::nullopt;
   ClaimWitness witness{*rate.witness, rate.witness_channel, ""};
-  witness.how = "reached by an input found by search, its value enclosed rigorously, in " + unit_word(layer.kind) + " " + std::to_string(rate.witness_channel);
-  if (stored_input) witness.how += ", at the last step of the block input stored as layer." + std::to_string(layer.index) + ".input in the arrays file";
+  witness.how = "reached by an input found by search, its value enclosed rigorously, in " + unit_word(layer.kind) + " " + std::to_string(rate.witness_channel) + stored;
   return witness;
+}
+
+std::string stored_words(const LayerSummary& layer, const char* beginning, const char* name) {
+  return std::string(beginning) + "layer." + std::to_string(layer.index) + "." + name + " in the arrays file";
 }
 
 Claim zeta_claim(const LayerSummary& layer) {
@@ -73,7 +77,7 @@ Claim zeta_claim(const LayerSummary& layer) {
   }
   claim.formula = "|h'_T - h_T| <= exp((T - t) zeta) |h'_t - h_t|, zeta = -min alpha inf Delta <= bound";
   claim.bound = zeta.upper;
-  claim.witness = witness_of(zeta, layer, layer.universal->has_witness_input);
+  claim.witness = witness_of(zeta, layer, layer.universal->has_witness_input ? stored_words(layer, ", at the last step of the block input ", "input") : "");
   return claim;
 }
 
@@ -84,7 +88,7 @@ Claim exponent_claim(const LayerSummary& layer) {
                     short_upper_decimal(exponent.upper) + " nats per step.";
   claim.formula = "lambda = limsup_T -(alpha/T) sum_{t<=T} Delta_t <= bound";
   claim.bound = exponent.upper;
-  claim.witness = witness_of(exponent, layer, false);
+  claim.witness = witness_of(exponent, layer, layer.universal->has_sustained_input ? stored_words(layer, ", by repeating the block input ", "sustained_input") : "");
   return claim;
 }
 

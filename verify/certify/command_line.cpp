@@ -54,21 +54,25 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   app.footer(kExamples);
   app.add_option("MODEL", raw.model, "Folder of the checkpoint: config.json with safetensors or pytorch_model.bin")->type_name("");
   app.add_option("--tier", raw.tier, "universal (every input), trajectory (one sequence) or both;\ndefault: universal, or both when a sequence is given")
-      ->check(CLI::IsMember({"universal", "trajectory", "both"}));
+      ->check(CLI::IsMember({"universal", "trajectory", "both"}))
+      ->type_name("TIER");
   auto* tokens = app.add_option("--tokens", raw.tokens, "Token ids: safetensors with input_ids, a JSON list, or integers in text")->type_name("FILE");
   auto* text = app.add_option("--text", raw.text, "UTF-8 text, read through MODEL's tokenizer.json")->type_name("FILE");
-  auto* activations = app.add_option("--activations", raw.activations, "safetensors with layer.{i}.input (T, d_model): block inputs, exactly as stored")->type_name("FILE");
+  auto* activations =
+      app.add_option("--activations", raw.activations, "safetensors with layer.{i}.input (T, d_model): block inputs, exactly as stored")->type_name("FILE");
   tokens->excludes(text)->excludes(activations);
   text->excludes(activations);
   app.add_option("--layers", raw.layers, "A-B or A: certify these layers only, counted from 0")->type_name("A-B");
-  app.add_option("--effort", raw.effort, "fast or thorough; default: by the model's size")->check(CLI::IsMember({"fast", "thorough"}));
+  app.add_option("--effort", raw.effort, "fast or thorough; default: by the model's size")->check(CLI::IsMember({"fast", "thorough"}))->type_name("EFFORT");
   app.add_option("--minutes", raw.minutes, "Time for refinements beyond the fast effort, which always runs to its end")->type_name("M");
-  app.add_option("--threads", raw.threads, "Worker threads; default: one per processor")->check(CLI::Range(1L, kMostThreads));
-  app.add_option("--out", raw.out, "NAME.json->type_name("NAME.json"); the arrays go to NAME.safetensors beside it;\ndefault: the folder's name, in the current folder");
+  app.add_option("--threads", raw.threads, "Worker threads; default: one per processor")->check(CLI::Range(1L, kMostThreads))->type_name("N");
+  app.add_option("--out", raw.out, "NAME.json; the arrays go to NAME.safetensors beside it;\ndefault: the folder's name, in the current folder")->type_name("NAME.json");
   app.add_option("--report", raw.report, "Also write a self-contained HTML page (lyap report)")->type_name("NAME.html");
   app.add_flag("--save-outputs", raw.save_outputs, "Keep the enclosures of every output of the sequence (large)");
   app.add_flag("--hf-compat", raw.hf_compat, "Mamba-2 with groups: gated norm over all of d_inner, as transformers computes it");
-  app.add_option("--fail-on", raw.fail_on, "Comma-separated comparisons->type_name("EXPR"); exit code 1 where one holds.\nNames: exponent, zeta, state_bound (largest upper bound over the layers)");
+  app.add_option("--fail-on", raw.fail_on,
+                 "Comma-separated comparisons; exit code 1 where one holds.\nNames: exponent, zeta, state_bound (largest upper bound over the layers)")
+      ->type_name("EXPR");
   app.add_flag("--json", raw.json, "The certificate's JSON on stdout and nothing else there");
   app.add_flag("--no-progress", raw.no_progress, "No progress on stderr");
   app.add_flag("--version", raw.version, "Version and commit");

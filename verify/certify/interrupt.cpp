@@ -104,8 +104,10 @@ void watch_for_interrupts() {
   std::thread(watch).detach();
 }
 
+bool is_interrupted() { return interrupted.load(std::memory_order_relaxed); }
+
 void throw_if_interrupted() {
-  if (interrupted.load(std::memory_order_relaxed)) throw Interrupted();
+  if (is_interrupted()) throw Interrupted();
 }
 
 TemporaryOutput::TemporaryOutput(std::vector<std::filesystem::path> outputs) {

@@ -13,6 +13,8 @@ class Interrupted {};
 /// the temporary files are removed and the process ends with 130. Ignores SIGXFSZ, so that a full disk is an error and not a death. Call once.
 void watch_for_interrupts();
 
+/// Whether a signal has arrived. Callable from any thread.
+[[nodiscard]] bool is_interrupted();
 /// Throws Interrupted where a signal has arrived. Cheap: call it often.
 void throw_if_interrupted();
 

@@ -70,7 +70,11 @@ void send_arrays(const UniversalBounds& bounds, std::size_t layer, const ArraySi
   send.per_channel("gain.step.upper", bounds.gain_step_upper);
   send.per_channel("gain.A_log.upper", bounds.gain_A_log_upper);
   send.per_channel("output_gain.upper", bounds.output_gain_upper);
+  send.per_channel("preactivation.witness", bounds.preactivation_witness);
+  send.per_channel("sustained_preactivation.lower", bounds.sustained_preactivation_lower);
+  send.per_channel("sustained_preactivation.witness", bounds.sustained_preactivation_witness);
   if (bounds.witness_input.rows > 0) send.f32("input", bounds.witness_input);
+  if (bounds.sustained_witness_input.rows > 0) send.f32("sustained_input", bounds.sustained_witness_input);
 }
 
 void send_arrays(const TrajectoryBounds& bounds, std::size_t layer, const ArraySink& sink) {

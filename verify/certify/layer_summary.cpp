@@ -52,6 +52,8 @@ UniversalSummary summarize(const UniversalBounds& bounds) {
   if (!bounds.output_gain_upper.empty()) summary.output_gain_upper = largest(bounds.output_gain_upper);
   for (const std::uint8_t code : bounds.relaxation) ++summary.relaxation_wins[code];
   summary.has_witness_input = bounds.witness_input.rows > 0;
+  summary.has_sustained_input = bounds.sustained_witness_input.rows > 0;
+  summary.complete = bounds.complete;
   return summary;
 }
 

@@ -27,7 +27,8 @@ struct UniversalSummary {
   std::optional<double> output_gain_upper;  ///< largest sup_t sum_n |C_{t,n}|, where computed
   std::array<std::size_t, 7> relaxation_wins{};  ///< channels won, by Relaxation
   std::size_t channels = 0;
-  bool has_witness_input = false;
+  bool has_witness_input = false, has_sustained_input = false;
+  bool complete = true;                   ///< false where the time allowed ended before every refinement
   bool over_vocabulary = false;           ///< the bounds hold for inputs from the embedding only (first layer)
 };
 

@@ -30,6 +30,15 @@ void add_tier_sentences(const Certificate& certificate, std::vector<std::string>
     sentences.push_back(
         "Universal bounds hold for the worst input; on ordinary text states may decay much faster. The distance between witness and bound shows how much is "
         "unknown.");
+    const auto refined = [&certificate](auto condition) {
+      return std::any_of(certificate.layers.begin(), certificate.layers.end(), [&](const LayerSummary& layer) { return layer.universal && condition(layer); });
+    };
+    if (certificate.effort == Effort::kFast && refined([](const LayerSummary& layer) { return layer.kind == LayerKind::kMamba1; })) {
+      sentences.push_back("The sharper bounds of --effort thorough were not computed; the bounds that are stated hold, but may be far from what is reached.");
+    }
+    if (refined([](const LayerSummary& layer) { return !layer.universal->complete; })) {
+      sentences.push_back("The time allowed by --minutes ended before every bound was refined; the bounds that are stated hold all the same.");
+    }
   } else {
     sentences.push_back("The universal tier was not asked for: nothing is said about inputs other than the given sequence, beyond the structural claims.");
   }

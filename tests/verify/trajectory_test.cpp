@@ -28,7 +28,7 @@ using theory::Mamba2Weights;
 using theory::Matrix;
 
 TEST(Trajectory, EveryQuantityOfRandomMamba1BlocksLiesInItsEnclosureAt256Bits) {
-  check_property("Mamba-1 containment", 250, [] {
+  check_property("Mamba-1 containment", 1000, [] {
     const Mamba1Weights block = testing::draw_mamba1();
     const Matrix inputs = testing::draw_inputs(testing::draw_size(7), block.d_model);
     const auto outside = first_outside(block, inputs, certify_trajectory(block, inputs, with_outputs()));
@@ -37,10 +37,31 @@ TEST(Trajectory, EveryQuantityOfRandomMamba1BlocksLiesInItsEnclosureAt256Bits) {
 }
 
 TEST(Trajectory, EveryQuantityOfRandomMamba2BlocksLiesInItsEnclosureAt256Bits) {
-  check_property("Mamba-2 containment", 250, [] {
+  check_property("Mamba-2 containment", 1000, [] {
     const Mamba2Weights block = testing::draw_mamba2();
     const Matrix inputs = testing::draw_inputs(testing::draw_size(7), block.d_model);
     const auto outside = first_outside(block, inputs, certify_trajectory(block, inputs, with_outputs()));
+    if (outside) RC_FAIL(*outside);
+  });
+}
+
+/// Multiplies every entry of one drawn matrix by a power of two that makes products on the way exceed binary64.
+void enlarge(Matrix& weight) {
+  const int exponent = *rc::gen::element(0, 120, 500, 1000);
+  for (double& entry : weight.entries) entry = std::ldexp(entry, exponent);
+}
+
+TEST(Trajectory, WeightsWhoseProductsExceedBinary64WidenTheBoundsAndNeverMakeThemNaN) {
+  check_property("overflow on the way", 400, [] {
+    Mamba1Weights block = testing::draw_mamba1();
+    for (Matrix* weight : {&block.in_proj, &block.conv_weight, &block.x_proj, &block.dt_proj}) enlarge(*weight);
+    const Matrix inputs = testing::draw_inputs(testing::draw_size(7), block.d_model);
+    auto outside = first_outside(block, inputs, certify_trajectory(block, inputs, with_outputs()));
+    if (outside) RC_FAIL(*outside);
+    Mamba2Weights block2 = testing::draw_mamba2();
+    for (Matrix* weight : {&block2.in_proj, &block2.conv_weight}) enlarge(*weight);
+    const Matrix inputs2 = testing::draw_inputs(testing::draw_size(7), block2.d_model);
+    outside = first_outside(block2, inputs2, certify_trajectory(block2, inputs2, with_outputs()));
     if (outside) RC_FAIL(*outside);
   });
 }

@@ -19,6 +19,10 @@ struct IntervalMatrix {
   [[nodiscard]] Eigen::Index columns() const { return lower.cols(); }
 };
 
+/// Relative width of enclose_rms_norm in units of 2^-52, beyond one unit per column; for entries whose squares do not
+/// underflow beside epsilon (asserted in tests/verify/trajectory_projections_test.cpp).
+inline constexpr double kNormWidth = 16.0;
+
 /// Encloses gain (*) r / sqrt(mean(r^2) + epsilon) for rows [begin, end) of `inputs`, each r exact and finite. Correct
 /// where squares overflow or underflow. Throws ContractViolation for epsilon < 0 and for a zero row with epsilon = 0,
 /// where the norm is undefined.

@@ -59,7 +59,7 @@ TEST(TrajectoryNorm, HasTheStatedWidthAndIsNotAPoint) {
   OrdinaryBlocks random(3);
   double narrowest = kInfinity;
   for (const std::size_t width : {std::size_t(1), std::size_t(7), std::size_t(192)}) {
-    for (const double size : {1e-150, 1.0, 1e200}) {
+    for (const double size : {1e-200, 1.0, 1e200}) {
       const double spread = size * std::sqrt(double(width));
       Matrix inputs = random.matrix(20, width, 1.0);
       for (double& entry : inputs.entries) entry *= spread;

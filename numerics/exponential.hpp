@@ -4,12 +4,12 @@
 
 namespace lyap {
 
-/// The ends of exp and expm1 are correctly rounded outward: less than this many ulps from the exact range's.
+/// The ends of exp and expm1 are correctly rounded outward: at most this many ulps from the exact range's.
 inline constexpr int kExponentialUlps = 1;
 
 /// Encloses {exp(p) : p in x}.
 /// Containment: for every real p in x, exp(p) lies in the result; never negative, 0 only where the value is below the smallest subnormal.
-/// Width: less than kExponentialUlps ulps beyond the exact range at each end (asserted in tests/numerics/exponential_test.cpp).
+/// Width: at most kExponentialUlps ulps wider than the exact range at each end (asserted in tests/numerics/exponential_test.cpp).
 /// Monotone, so the endpoints suffice; MPFR, rounded outward.
 [[nodiscard]] Interval exp(const Interval& x);
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "numerics/contract_violation.hpp"
 #include "numerics/dense_product.hpp"
@@ -35,13 +36,20 @@ double dot_product_underflow(std::size_t length) { return static_cast<double>(le
 RowBallMatrix enclose_column_scaling(const ConstMatrixRef& a, std::span<const double> g) {
   if (static_cast<std::size_t>(a.cols()) != g.size()) throw ContractViolation("enclose_column_scaling: one factor per column expected");
   RowBallMatrix result{RowMajorMatrix(a.rows(), a.cols()), Eigen::VectorXd::Zero(a.rows())};
+  std::vector<double> underflows(static_cast<std::size_t>(a.rows()), 0.0);  // products so small that their error is not relative
   for (Eigen::Index i = 0; i < a.rows(); ++i) {
-    for (Eigen::Index j = 0; j < a.cols(); ++j) result.midpoint(i, j) = a(i, j) * g[static_cast<std::size_t>(j)];
+    for (Eigen::Index j = 0; j < a.cols(); ++j) {
+      const double factor = g[static_cast<std::size_t>(j)];
+      result.midpoint(i, j) = a(i, j) * factor;
+      const bool tiny = std::fabs(result.midpoint(i, j)) < std::numeric_limits<double>::min() && a(i, j) != 0.0 && factor != 0.0;
+      underflows[static_cast<std::size_t>(i)] += tiny ? 1.0 : 0.0;
+    }
   }
   const Eigen::VectorXd norms = row_norms_upper_bound(ConstMatrixRef(result.midpoint));
   const RoundingUpward upward;
   for (Eigen::Index i = 0; i < a.rows(); ++i) {
-    result.row_radius(i) = row_is_finite(result.midpoint, i) ? kUnitRoundoff * norms(i) + static_cast<double>(a.cols()) * kSmallest : kInfinity;
+    const double error = kUnitRoundoff * norms(i) + underflows[static_cast<std::size_t>(i)] * kSmallest;
+    result.row_radius(i) = row_is_finite(result.midpoint, i) ? error : kInfinity;
   }
   return result;
 }

@@ -4,7 +4,7 @@
 
 namespace lyap {
 
-/// Ends of silu are less than this many ulps from the exact range's.
+/// Ends of silu are at most this many ulps from the exact range's.
 inline constexpr int kSiluUlps = 1;
 
 /// silu falls up to its only minimum and rises after it. The minimum is at c, the root of 1 + c + exp(c) = 0 (there silu' = 0), and its value
@@ -17,7 +17,7 @@ inline constexpr double kSiluMinimumUpper = -0x1.1d25cf210482dp-2;
 
 /// Encloses {silu(p) : p in x}, silu(p) = p/(1 + exp(-p)), with its interior minimum.
 /// Containment: for every real p in x, silu(p) lies in the result; never below kSiluMinimumLower, and of silu's sign where x lies on one side of 0.
-/// Width: less than kSiluUlps ulps beyond the exact range at each end (asserted in tests/numerics/silu_test.cpp).
+/// Width: at most kSiluUlps ulps wider than the exact range at each end (asserted in tests/numerics/silu_test.cpp).
 /// Monotone on each side of the minimum, so the endpoints and the minimum suffice; MPFR, rounded outward.
 [[nodiscard]] Interval silu(const Interval& x);
 

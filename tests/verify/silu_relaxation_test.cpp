@@ -16,8 +16,6 @@ MpfrReal exact(double x) { return MpfrReal::from_exact(x); }
 
 MpfrReal residual(double slope, double q) { return silu(exact(q)) - exact(slope) * exact(q); }
 
-bool contains(const Interval& x, const MpfrReal& value) { return exact(x.lower()) <= value && value <= exact(x.upper()); }
-
 double uniform(double from, double to) { return from + (to - from) * (*rc::gen::inRange(0, 1 << 30)) * 0x1p-30; }
 
 // Silu's second derivative has the sign of 2 - q tanh(q/2).

@@ -12,7 +12,6 @@ namespace lyap {
 namespace {
 
 MpfrReal exact(double x) { return MpfrReal::from_exact(x); }
-bool contains(const Interval& x, const MpfrReal& value) { return exact(x.lower()) <= value && value <= exact(x.upper()); }
 double uniform(double from, double to) { return from + (to - from) * (*rc::gen::inRange(0, 1 << 30)) * 0x1p-30; }
 
 TEST(StepSize, BothProgramsAreCoveredAcrossTheCutOff) {

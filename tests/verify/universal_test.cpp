@@ -204,7 +204,9 @@ TEST(UniversalBounds, TheVocabularyOnlyTightensTheFirstLayer) {
   const auto block = std::get<theory::Mamba1Weights>(model.read_block(0));
   const Vocabulary vocabulary{model.description().vocabulary, [&](std::size_t begin, std::size_t end) { return model.read_embedding_rows(begin, end); }};
   const UniversalBounds ball = certify_universal(block);
-  const UniversalBounds tokens = certify_universal(block, {.vocabulary = &vocabulary});
+  UniversalOptions options;
+  options.vocabulary = &vocabulary;
+  const UniversalBounds tokens = certify_universal(block, options);
   require_consistent(tokens);
   std::size_t wins = 0;
   for (std::size_t i = 0; i < block.d_inner; ++i) {

@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
     const double linear = bounds.preactivation_lower_by_relaxation[static_cast<std::size_t>(lyap::Relaxation::kLinear)][deciding];
     std::printf("%-5zu | %9.2f %9.3f %9.3f %7.3f %7.3f | %9.3f %9.3f %7.3f %7.3f | %7.1f\n", layer, linear, step.bound, step.witness, step.deciding, step.median,
                 sustained.bound, sustained.witness, sustained.deciding, sustained.median, seconds() - begin);
+    std::fflush(stdout);
     met = met && step.deciding <= 1.15 && step.median <= 1.3 && sustained.deciding <= 1.25 && sustained.median <= 1.3;
     channels += block.d_inner;
   }

@@ -18,6 +18,7 @@ constexpr int kCoarseGrid = 24;            // frequencies that choose mu, not tr
 constexpr double kMargin = 1.01;           // mu over what the coarse grid asks for
 constexpr std::size_t kLargestEffort = 2000;  // factorisations per mu
 constexpr int kRaises = 6;
+constexpr double kGrowth = 1.25;
 
 Eigen::Index index(std::size_t k) { return static_cast<Eigen::Index>(k); }
 
@@ -29,6 +30,8 @@ class Symbol {
   [[nodiscard]] RowMajorMatrix approx_at(double theta, double mu) const;
   /// At least |fl R(theta) - R(theta)|_2 at any theta, mu's own rounding included.
   [[nodiscard]] double error_upper_bound(double mu) const;
+  /// Of the order of the largest |Q(theta)|_2.
+  [[nodiscard]] double size() const { return size_; }
   /// At least |dR/dtheta|_2.
   [[nodiscard]] double lipschitz_upper_bound() const { return lipschitz_; }
 
@@ -96,12 +99,12 @@ bool approx_positive_definite_on_grid(const Symbol& symbol, double mu) {
 double raise_to_coarse_grid(const Symbol& symbol, double mu) {
   if (approx_positive_definite_on_grid(symbol, mu)) return mu;
   double low = mu;
-  double high = 1.25 * mu;
-  for (int i = 0; i < 60 && !approx_positive_definite_on_grid(symbol, high); ++i) {
+  double high = std::max(kGrowth * mu, 1e-6 * symbol.size());
+  for (int i = 0; i < 80 && !approx_positive_definite_on_grid(symbol, high); ++i) {
     low = high;
-    high *= 1.25;
+    high *= kGrowth;
   }
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 6; ++i) {
     const double middle = 0.5 * (low + high);
     (approx_positive_definite_on_grid(symbol, middle) ? high : low) = middle;
   }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -108,7 +109,8 @@ TEST(CertifyProgram, EveryModelOfBothFamiliesGetsACertificateThatKeepsTheRules) 
       if (line.rfind("Wrote ", 0) == 0) continue;
       EXPECT_LE(line.size(), 100u) << line;
     }
-    for (const json& layer : parsed_file(folder.path() / "c.json")["layers"]) EXPECT_EQ(layer["trajectory"]["steps"], 20);
+    const json certificate = parsed_file(folder.path() / "c.json");
+    for (const json& layer : certificate["layers"]) EXPECT_EQ(layer["trajectory"]["steps"], 20);
   }
 }
 
@@ -170,6 +172,46 @@ TEST(CertifyProgram, TheReportIsWrittenBesideTheCertificate) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, content_of(folder.path() / "c.json"));
   EXPECT_THAT(content_of(folder.path() / "c.html"), HasSubstr("<html"));
+}
+
+/// Writes `values`, again and again, over the F32 tensor `name` of a safetensors file.
+void overwrite_tensor(const fs::path& file, const std::string& name, const std::vector<float>& values) {
+  std::string content = content_of(file);
+  std::uint64_t header_size = 0;
+  std::memcpy(&header_size, content.data(), sizeof header_size);
+  const json entry = json::parse(content.substr(8, header_size)).at(name);
+  ASSERT_EQ(entry["dtype"], "F32");
+  const std::size_t begin = 8 + header_size + entry["data_offsets"][0].get<std::size_t>(), end = 8 + header_size + entry["data_offsets"][1].get<std::size_t>();
+  for (std::size_t at = begin, i = 0; at < end; at += sizeof(float), ++i) std::memcpy(content.data() + at, &values[i % values.size()], sizeof(float));
+  std::ofstream(file, std::ios::binary) << content;
+}
+
+TEST(CertifyProgram, ExtremeWeightsGetTrueFiniteBoundsAndABoundOfZeroIsCalledZero) {
+  const TestFolder folder;
+  std::ofstream(folder.path() / "tokens.txt") << kTokens;
+  for (const auto& [name, prefix] : std::map<std::string, std::string>{{"mamba-tiny", "backbone.layers."}, {"mamba2-tiny", "backbone.layers."}}) {
+    const fs::path model = folder.path() / name;
+    fs::copy(kExamples / name, model);
+    const std::string step_bias = name == "mamba-tiny" ? "mixer.dt_proj.bias" : "mixer.dt_bias";
+    overwrite_tensor(model / "model.safetensors", prefix + "0." + step_bias, {-750.0F, 80.0F, 0.0F});
+    overwrite_tensor(model / "model.safetensors", prefix + "1.mixer.A_log", {-745.0F, 700.0F, 0.0F, 1e-45F});
+    overwrite_tensor(model / "model.safetensors", prefix + "2.norm.weight", {0.0F});
+    overwrite_tensor(model / "model.safetensors", prefix + "3.mixer.conv1d.weight", {1e-45F, -1e-40F});
+    const ProgramResult result =
+        run_program_of_build("lyap", {"certify", name, "--tokens", "tokens.txt", "--effort", "fast", "--out", "c.json"}, in_folder(folder.path()));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(broken_rule(folder.path() / "c.json"), "") << name;
+    const json certificate = parsed_file(folder.path() / "c.json");
+    EXPECT_EQ(certificate["verdict"], "undecided") << name;
+    EXPECT_EQ(certificate["layers"][0]["zeta"]["upper"]["decimal"], "0") << name;
+    EXPECT_THAT(result.out, HasSubstr("the bound is zero in layer 0")) << name;
+    EXPECT_LT(number_in(certificate["layers"][2]["zeta"]["upper"]), 0.0) << name;
+    EXPECT_LT(number_in(certificate["layers"][3]["zeta"]["upper"]), 0.0) << name;
+    for (const auto& [array, tensor] : tensors_in(folder.path() / "c.safetensors")) {
+      if (!array.ends_with("step_size.upper") && !array.ends_with("exponent.lower")) continue;
+      for (const double value : tensor.values) ASSERT_TRUE(std::isfinite(value)) << name << " " << array;
+    }
+  }
 }
 
 // --- what must never be lost -----------------------------------------------------------------------------------------

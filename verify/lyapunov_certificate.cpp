@@ -15,11 +15,13 @@ namespace {
 
 void require_length(const std::string& array, std::size_t length, std::size_t expected) {
   if (length != expected) {
-    throw ContractViolation("certificate refused: " + array + " has " + std::to_string(length) + " entries, expected " + std::to_string(expected));
+    throw ContractViolation("certificate refused: " + array + " has " + std::to_string(length) + " entries, expected " +
+                            std::to_string(expected));
   }
 }
 
-void require_range(const std::string& array, const std::vector<double>& lower, const std::vector<double>& upper, std::size_t expected) {
+void require_range(const std::string& array, const std::vector<double>& lower, const std::vector<double>& upper,
+                   std::size_t expected) {
   require_length(array + ".lower", lower.size(), expected);
   require_length(array + ".upper", upper.size(), expected);
   for (std::size_t i = 0; i < expected; ++i) {
@@ -41,7 +43,8 @@ void require_no_growth(const std::string& array, const std::vector<double>& uppe
   }
 }
 
-void require_witness_below(const std::string& array, const std::vector<double>& witness, const std::vector<double>& upper) {
+void require_witness_below(const std::string& array, const std::vector<double>& witness,
+                           const std::vector<double>& upper) {
   require_length(array, witness.size(), upper.size());
   for (std::size_t i = 0; i < upper.size(); ++i) {
     if (witness[i] > upper[i]) reject(array, i, "is above the bound it belongs to");
@@ -56,22 +59,32 @@ std::size_t element_count(const std::vector<std::size_t>& shape) {
 
 const char* name_of(Relaxation relaxation) {
   switch (relaxation) {
-    case Relaxation::kInterval: return "interval";
-    case Relaxation::kNorm: return "norm";
-    case Relaxation::kLinear: return "linear";
-    case Relaxation::kQuadratic: return "quadratic";
-    case Relaxation::kQuadraticTapwise: return "quadratic-tapwise";
-    case Relaxation::kVocabulary: return "vocabulary";
-    case Relaxation::kExact: return "exact";
+    case Relaxation::kInterval:
+      return "interval";
+    case Relaxation::kNorm:
+      return "norm";
+    case Relaxation::kLinear:
+      return "linear";
+    case Relaxation::kQuadratic:
+      return "quadratic";
+    case Relaxation::kQuadraticTapwise:
+      return "quadratic-tapwise";
+    case Relaxation::kVocabulary:
+      return "vocabulary";
+    case Relaxation::kExact:
+      return "exact";
   }
   throw ContractViolation("name_of: no relaxation has this number");
 }
 
 const char* name_of(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kProven: return "proven";
-    case Verdict::kRefuted: return "refuted";
-    case Verdict::kUndecided: return "undecided";
+    case Verdict::kProven:
+      return "proven";
+    case Verdict::kRefuted:
+      return "refuted";
+    case Verdict::kUndecided:
+      return "undecided";
   }
   throw ContractViolation("name_of: no verdict has this number");
 }
@@ -102,15 +115,18 @@ void require_consistent(const UniversalBounds& b) {
   require_magnitudes("gain.A_log.upper", b.gain_A_log_upper, c);
   if (!b.output_gain_upper.empty()) require_magnitudes("output_gain.upper", b.output_gain_upper, c);
   if (b.preactivation_witness.empty() && b.sustained_preactivation_lower.empty()) return;
-  for (const auto* optional : {&b.preactivation_witness, &b.sustained_preactivation_lower, &b.sustained_preactivation_witness}) {
+  for (const auto* optional :
+       {&b.preactivation_witness, &b.sustained_preactivation_lower, &b.sustained_preactivation_witness}) {
     if (!optional->empty()) require_length("thorough tier", optional->size(), c);
   }
   for (std::size_t i = 0; i < c; ++i) {
-    if (!b.preactivation_witness.empty() && b.preactivation_witness[i] < b.preactivation_lower[i]) reject("preactivation.witness", i, "is below the bound it belongs to");
+    if (!b.preactivation_witness.empty() && b.preactivation_witness[i] < b.preactivation_lower[i])
+      reject("preactivation.witness", i, "is below the bound it belongs to");
     if (b.sustained_preactivation_lower.empty()) continue;
     if (std::isnan(b.sustained_preactivation_lower[i])) reject("sustained_preactivation.lower", i, "is NaN");
     if (b.sustained_preactivation_witness.empty()) continue;
-    if (b.sustained_preactivation_witness[i] < b.sustained_preactivation_lower[i]) reject("sustained_preactivation.witness", i, "is below its bound");
+    if (b.sustained_preactivation_witness[i] < b.sustained_preactivation_lower[i])
+      reject("sustained_preactivation.witness", i, "is below its bound");
   }
 }
 

@@ -54,7 +54,10 @@ TEST(CertificateContract, EveryInconsistencyOfATrajectoryTierIsRefused) {
       {"NaN", [](TrajectoryBounds& b) { b.exponent_lower[0] = kNaN; }},
       {"crossed", [](TrajectoryBounds& b) { b.final_state_lower[0] = 9; }},
       {"growth", [](TrajectoryBounds& b) { b.exponent_upper[3] = 0x1p-1074; }},
-      {"shape", [](TrajectoryBounds& b) { b.exponent_shape = {2, 2}; }},
+      {"shape",
+       [](TrajectoryBounds& b) {
+         b.exponent_shape = {2, 2};
+       }},
       {"no steps", [](TrajectoryBounds& b) { b.steps = 0; }},
       {"output sizes", [](TrajectoryBounds& b) { b.output_lower = {1.0}; }},
   };
@@ -82,7 +85,8 @@ TEST(LayerSummary, QuantilesEncloseTheOrderStatisticsOfEveryPointBetweenTheEnds)
   const TrajectoryBounds bounds = sample_trajectory_bounds();
   const TrajectorySummary summary = summarize(bounds);
   std::vector<double> middle;
-  for (std::size_t i = 0; i < bounds.exponent_lower.size(); ++i) middle.push_back(0.5 * (bounds.exponent_lower[i] + bounds.exponent_upper[i]));
+  for (std::size_t i = 0; i < bounds.exponent_lower.size(); ++i)
+    middle.push_back(0.5 * (bounds.exponent_lower[i] + bounds.exponent_upper[i]));
   std::sort(middle.begin(), middle.end());
   for (const ExponentQuantile& quantile : summary.quantiles) {
     const double point = middle[static_cast<std::size_t>(std::lround(quantile.probability * 5))];
@@ -95,14 +99,17 @@ TEST(LayerSummary, QuantilesEncloseTheOrderStatisticsOfEveryPointBetweenTheEnds)
 
 TEST(LayerArrays, CarryTheNamesShapesAndTypesOfTheCertificate) {
   std::map<std::string, NamedArray> arrays;
-  const ArraySink keep = [&arrays](const NamedArray& array) { EXPECT_TRUE(arrays.emplace(array.name, array).second) << array.name; };
+  const ArraySink keep = [&arrays](const NamedArray& array) {
+    EXPECT_TRUE(arrays.emplace(array.name, array).second) << array.name;
+  };
   TrajectoryBounds trajectory = sample_trajectory_bounds();
   trajectory.output_lower = trajectory.output_upper = std::vector<double>(15, 1.0);
   send_arrays(sample_universal_bounds(), 4, keep);
   send_arrays(trajectory, 4, keep);
-  for (const char* name : {"preactivation.lower", "preactivation.upper", "step_size.lower", "step_size.upper", "zeta.lower", "zeta.upper", "exponent.upper",
-                           "zeta.witness", "exponent.witness", "state_bound.upper", "gain.initial.upper", "gain.x.upper", "gain.B.upper", "gain.C.upper",
-                           "gain.step.upper", "gain.A_log.upper"}) {
+  for (const char* name :
+       {"preactivation.lower", "preactivation.upper", "step_size.lower", "step_size.upper", "zeta.lower", "zeta.upper",
+        "exponent.upper", "zeta.witness", "exponent.witness", "state_bound.upper", "gain.initial.upper", "gain.x.upper",
+        "gain.B.upper", "gain.C.upper", "gain.step.upper", "gain.A_log.upper"}) {
     ASSERT_TRUE(arrays.contains(std::string("layer.4.") + name)) << name;
     EXPECT_EQ(arrays.at(std::string("layer.4.") + name).shape, std::vector<std::size_t>{3}) << name;
     EXPECT_EQ(arrays.at(std::string("layer.4.") + name).dtype, "F64") << name;

@@ -98,8 +98,10 @@ TEST(BoundText, DecimalsAreOutwardForRandomNumbersOfEverySize) {
     double value = 0.0;
     std::memcpy(&value, &pattern, sizeof value);
     if (!std::isfinite(value)) continue;
-    for (const std::string& up : {upper_bound_text(value).decimal, short_upper_decimal(value)}) ASSERT_GE(double_from_decimal(up, Direction::kDown), value) << up;
-    for (const std::string& down : {lower_bound_text(value).decimal, short_lower_decimal(value)}) ASSERT_LE(double_from_decimal(down, Direction::kUp), value) << down;
+    for (const std::string& up : {upper_bound_text(value).decimal, short_upper_decimal(value)})
+      ASSERT_GE(double_from_decimal(up, Direction::kDown), value) << up;
+    for (const std::string& down : {lower_bound_text(value).decimal, short_lower_decimal(value)})
+      ASSERT_LE(double_from_decimal(down, Direction::kUp), value) << down;
     ASSERT_EQ(std::strtod(upper_bound_text(value).hex.c_str(), nullptr), value);
   }
 }

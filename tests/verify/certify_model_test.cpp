@@ -35,7 +35,8 @@ UniversalBounds bounds_for(std::size_t channels, double zeta) {
   b.zeta_upper = b.exponent_upper = rates;
   b.zeta_witness = b.exponent_witness = std::vector<double>(channels, std::nan(""));
   b.relaxation = std::vector<std::uint8_t>(channels, 2);
-  b.state_bound_upper = b.gain_initial_upper = b.gain_x_upper = b.gain_B_upper = b.gain_C_upper = b.gain_step_upper = b.gain_A_log_upper = ones;
+  b.state_bound_upper = b.gain_initial_upper = b.gain_x_upper = b.gain_B_upper = b.gain_C_upper = b.gain_step_upper =
+      b.gain_A_log_upper = ones;
   return b;
 }
 
@@ -53,7 +54,8 @@ struct FakeTiers {
       stopped += options.should_stop() ? 1 : 0;
       return bounds_for(std::get<theory::Mamba1Weights>(block).d_inner, rates.at(universal_calls++));
     };
-    t.trajectory = [this](const theory::BlockWeights& block, const theory::Matrix& input, const TrajectoryOptions& options) {
+    t.trajectory = [this](const theory::BlockWeights& block, const theory::Matrix& input,
+                          const TrajectoryOptions& options) {
       trajectory_steps.push_back(input.rows);
       if (options.progress) options.progress(1.0);
       const auto& weights = std::get<theory::Mamba1Weights>(block);
@@ -63,7 +65,8 @@ struct FakeTiers {
       b.exponent_lower = std::vector<double>(weights.d_inner * weights.d_state, -0.5);
       b.exponent_upper = std::vector<double>(weights.d_inner * weights.d_state, -0.25);
       b.final_state_lower = b.final_state_upper = std::vector<double>(weights.d_inner * weights.d_state, 1.0);
-      if (options.save_outputs) b.output_lower = b.output_upper = std::vector<double>(input.rows * weights.d_inner, 0.0);
+      if (options.save_outputs)
+        b.output_lower = b.output_upper = std::vector<double>(input.rows * weights.d_inner, 0.0);
       return b;
     };
     t.forward = [this](const Checkpoint& model, const std::vector<std::int64_t>& tokens, const auto& visit) {
@@ -79,7 +82,8 @@ struct FakeTiers {
 class CertifyModel : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(::testing::TempDir()) / ("certify_model_" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
+    folder_ = fs::path(::testing::TempDir()) /
+              ("certify_model_" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
     fs::remove_all(folder_);
     fs::create_directories(folder_);
     std::ofstream(folder_ / "tokens.txt") << "1 2 3 4 5 6 7";
@@ -105,7 +109,9 @@ class CertifyModel : public ::testing::Test {
     }
     return result;
   }
-  std::size_t files_in_folder() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder_), {})); }
+  std::size_t files_in_folder() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder_), {}));
+  }
   std::string tokens() const { return (folder_ / "tokens.txt").string(); }
 
   fs::path folder_;
@@ -170,7 +176,12 @@ TEST_F(CertifyModel, TheForwardPassHandsOnEachBlockOnceAndStopsAfterTheLastSelec
 
 TEST_F(CertifyModel, ActivationsRunTheTrajectoryTierWhereTheyExist) {
   ArrayFileWriter writer(folder_ / "a.safetensors");
-  writer.add({.name = "layer.3.input", .shape = {2, 192}, .f64 = std::vector<double>(384, 0.5), .u8 = {}, .f32 = {}, .dtype = "F64"});
+  writer.add({.name = "layer.3.input",
+              .shape = {2, 192},
+              .f64 = std::vector<double>(384, 0.5),
+              .u8 = {},
+              .f32 = {},
+              .dtype = "F64"});
   (void)writer.finish();
   writer.rename_into_place();
   const std::string file = (folder_ / "a.safetensors").string();
@@ -217,7 +228,8 @@ TEST_F(CertifyModel, WithJsonStdoutIsTheCertificateByteForByte) {
 
 TEST_F(CertifyModel, AFailureInALaterLayerLeavesTheOldCertificateWhole) {
   ASSERT_EQ(run({}), kDone);
-  const std::string json_before = sha256_of_file(folder_ / "c.json"), arrays_before = sha256_of_file(folder_ / "c.safetensors");
+  const std::string json_before = sha256_of_file(folder_ / "c.json"),
+                    arrays_before = sha256_of_file(folder_ / "c.safetensors");
   fake_ = {};
   fake_.rates[3] = 0.5;  // a rate that no theorem allows
   EXPECT_EQ(run({}), kResource);
@@ -239,7 +251,8 @@ TEST_F(CertifyModel, WeightsAreNeverOverwrittenByACertificate) {
   const std::string before = sha256_of_file(copy / "model.safetensors");
   std::ostringstream out, err;
   for (const char* name : {"model/model.json", "model/config.json", "model/tokenizer.json"}) {
-    EXPECT_EQ(run_certify({copy.string(), "--out", (folder_ / name).string()}, fake_.tiers(), {out, err}), kUsage) << name;
+    EXPECT_EQ(run_certify({copy.string(), "--out", (folder_ / name).string()}, fake_.tiers(), {out, err}), kUsage)
+        << name;
   }
   fs::create_symlink(copy / "model.safetensors", folder_ / "link.safetensors");
   EXPECT_EQ(run_certify({copy.string(), "--out", (folder_ / "link.json").string()}, fake_.tiers(), {out, err}), kUsage);
@@ -250,7 +263,8 @@ TEST_F(CertifyModel, WeightsAreNeverOverwrittenByACertificate) {
 
 TEST_F(CertifyModel, AFolderThatCannotHoldTheOutputIsAResourceError) {
   std::ostringstream out, err;
-  EXPECT_EQ(run_certify({kModel.string(), "--out", (folder_ / "absent/c.json").string()}, fake_.tiers(), {out, err}), kResource);
+  EXPECT_EQ(run_certify({kModel.string(), "--out", (folder_ / "absent/c.json").string()}, fake_.tiers(), {out, err}),
+            kResource);
   EXPECT_EQ(lines_in(err.str()), 1);
 }
 

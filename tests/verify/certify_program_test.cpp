@@ -47,7 +47,8 @@ std::map<std::string, LoadedTensor> tensors_in(const fs::path& file) {
   return result;
 }
 
-/// The first rule for certificates (certificate.md's list) that the pair of files breaks, in words; empty where they keep all.
+/// The first rule for certificates (certificate.md's list) that the pair of files breaks, in words; empty where they
+/// keep all.
 std::string broken_rule(const fs::path& json_file) {
   const json c = parsed_file(json_file);
   const std::string schema = schema_violation(certificate_schema(), c, true);
@@ -68,9 +69,11 @@ std::string broken_rule(const fs::path& json_file) {
     for (const char* rate : {"zeta", "exponent"}) {
       if (layer[rate].is_null()) continue;
       const auto& upper = tensors.at(prefix + rate + ".upper").values;
-      if (number_in(layer[rate]["upper"]) != *std::max_element(upper.begin(), upper.end())) return prefix + rate + " is not the largest of its array";
+      if (number_in(layer[rate]["upper"]) != *std::max_element(upper.begin(), upper.end()))
+        return prefix + rate + " is not the largest of its array";
       if (number_in(layer[rate]["upper"]) > 0.0) return prefix + rate + " is positive";
-      if (!layer[rate]["witness"].is_null() && number_in(layer[rate]["witness"]) > number_in(layer[rate]["upper"])) return prefix + rate + ": witness above bound";
+      if (!layer[rate]["witness"].is_null() && number_in(layer[rate]["witness"]) > number_in(layer[rate]["upper"]))
+        return prefix + rate + ": witness above bound";
     }
     if (layer["zeta"].is_null()) continue;
     const auto& zeta = tensors.at(prefix + "zeta.upper").values;
@@ -99,7 +102,10 @@ TEST(CertifyProgram, EveryModelOfBothFamiliesGetsACertificateThatKeepsTheRules) 
   const TestFolder folder;
   std::ofstream(folder.path() / "tokens.txt") << kTokens;
   for (const fs::path& model : models()) {
-    const ProgramResult result = run_program_of_build("lyap", {"certify", model.string(), "--tokens", "tokens.txt", "--save-outputs", "--effort", "fast", "--out", "c.json"}, in_folder(folder.path()));
+    const ProgramResult result = run_program_of_build(
+        "lyap",
+        {"certify", model.string(), "--tokens", "tokens.txt", "--save-outputs", "--effort", "fast", "--out", "c.json"},
+        in_folder(folder.path()));
     ASSERT_EQ(result.exit_code, 0) << model << ": " << result.err;
     EXPECT_EQ(broken_rule(folder.path() / "c.json"), "") << model;
     EXPECT_THAT(result.out, HasSubstr("Result: ")) << model;
@@ -116,13 +122,16 @@ TEST(CertifyProgram, EveryModelOfBothFamiliesGetsACertificateThatKeepsTheRules) 
 
 TEST(CertifyProgram, TheDefaultNameIsTheFoldersInTheCurrentFolder) {
   const TestFolder folder;
-  ASSERT_EQ(run_program_of_build("lyap", {"certify", (kExamples / "mamba2-tiny").string()}, in_folder(folder.path())).exit_code, 0);
+  ASSERT_EQ(run_program_of_build("lyap", {"certify", (kExamples / "mamba2-tiny").string()}, in_folder(folder.path()))
+                .exit_code,
+            0);
   EXPECT_EQ(folder.names(), (std::vector<std::string>{"mamba2-tiny.json", "mamba2-tiny.safetensors"}));
 }
 
 TEST(CertifyProgram, WithJsonStdoutHoldsTheCertificateAndNothingElse) {
   const TestFolder folder;
-  const ProgramResult result = run_program_of_build("lyap", {"certify", (kExamples / "mamba2-tiny").string(), "--out", "c.json", "--json"}, in_folder(folder.path()));
+  const ProgramResult result = run_program_of_build(
+      "lyap", {"certify", (kExamples / "mamba2-tiny").string(), "--out", "c.json", "--json"}, in_folder(folder.path()));
   ASSERT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.out, content_of(folder.path() / "c.json"));
   EXPECT_THAT(result.err, HasSubstr("Result: proven"));
@@ -133,7 +142,9 @@ TEST(CertifyProgram, TheSameCommandGivesTheSameArraysAgain) {
   std::ofstream(folder.path() / "tokens.txt") << kTokens;
   std::vector<std::string> digests;
   for (int run = 0; run < 2; ++run) {
-    ASSERT_EQ(run_program_of_build("lyap", {"certify", (kExamples / "mamba-tiny").string(), "--layers", "0-1", "--tokens", "tokens.txt", "--effort", "fast", "--out", "c.json", "--threads", "2"},
+    ASSERT_EQ(run_program_of_build("lyap",
+                                   {"certify", (kExamples / "mamba-tiny").string(), "--layers", "0-1", "--tokens",
+                                    "tokens.txt", "--effort", "fast", "--out", "c.json", "--threads", "2"},
                                    in_folder(folder.path()))
                   .exit_code,
               0);
@@ -144,7 +155,8 @@ TEST(CertifyProgram, TheSameCommandGivesTheSameArraysAgain) {
 
 TEST(CertifyProgram, FailOnGivesExitCodeOneAndStillWritesTheCertificate) {
   const TestFolder folder;
-  const std::vector<std::string> certify{"certify", (kExamples / "mamba2-tiny").string(), "--layers", "0", "--out", "c.json", "--fail-on"};
+  const std::vector<std::string> certify{
+      "certify", (kExamples / "mamba2-tiny").string(), "--layers", "0", "--out", "c.json", "--fail-on"};
   EXPECT_EQ(run_program_of_build("lyap", with(certify, {"exponent>=-1e-3"}), in_folder(folder.path())).exit_code, 1);
   EXPECT_EQ(parsed_file(folder.path() / "c.json")["fail_on"][0]["holds"], true);
   EXPECT_EQ(broken_rule(folder.path() / "c.json"), "");
@@ -155,10 +167,12 @@ TEST(CertifyProgram, FailOnGivesExitCodeOneAndStillWritesTheCertificate) {
 
 TEST(CertifyProgram, TheWitnessInputInTheArraysFileCanBeGivenBackAsActivations) {
   const TestFolder folder;
-  const std::vector<std::string> certify{"certify", (kExamples / "mamba-tiny").string(), "--layers", "0-1", "--effort", "fast"};
+  const std::vector<std::string> certify{"certify", (kExamples / "mamba-tiny").string(), "--layers", "0-1", "--effort",
+                                         "fast"};
   ASSERT_EQ(run_program_of_build("lyap", with(certify, {"--out", "c.json"}), in_folder(folder.path())).exit_code, 0);
-  const ProgramResult replay =
-      run_program_of_build("lyap", with(certify, {"--activations", "c.safetensors", "--tier", "trajectory", "--out", "replay.json"}), in_folder(folder.path()));
+  const ProgramResult replay = run_program_of_build(
+      "lyap", with(certify, {"--activations", "c.safetensors", "--tier", "trajectory", "--out", "replay.json"}),
+      in_folder(folder.path()));
   ASSERT_EQ(replay.exit_code, 0) << replay.err;
   EXPECT_EQ(broken_rule(folder.path() / "replay.json"), "");
   EXPECT_EQ(parsed_file(folder.path() / "replay.json")["layers"].size(), 2u);
@@ -167,8 +181,9 @@ TEST(CertifyProgram, TheWitnessInputInTheArraysFileCanBeGivenBackAsActivations) 
 TEST(CertifyProgram, TheReportIsWrittenBesideTheCertificate) {
   if (!fs::exists(fs::path(LYAP_PROGRAM_DIR) / "lyap-report")) GTEST_SKIP() << "lyap-report is not in this build";
   const TestFolder folder;
-  const ProgramResult result =
-      run_program_of_build("lyap", {"certify", (kExamples / "mamba2-tiny").string(), "--out", "c.json", "--report", "c.html", "--json"}, in_folder(folder.path()));
+  const ProgramResult result = run_program_of_build(
+      "lyap", {"certify", (kExamples / "mamba2-tiny").string(), "--out", "c.json", "--report", "c.html", "--json"},
+      in_folder(folder.path()));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, content_of(folder.path() / "c.json"));
   EXPECT_THAT(content_of(folder.path() / "c.html"), HasSubstr("<html"));
@@ -181,15 +196,18 @@ void overwrite_tensor(const fs::path& file, const std::string& name, const std::
   std::memcpy(&header_size, content.data(), sizeof header_size);
   const json entry = json::parse(content.substr(8, header_size)).at(name);
   ASSERT_EQ(entry["dtype"], "F32");
-  const std::size_t begin = 8 + header_size + entry["data_offsets"][0].get<std::size_t>(), end = 8 + header_size + entry["data_offsets"][1].get<std::size_t>();
-  for (std::size_t at = begin, i = 0; at < end; at += sizeof(float), ++i) std::memcpy(content.data() + at, &values[i % values.size()], sizeof(float));
+  const std::size_t begin = 8 + header_size + entry["data_offsets"][0].get<std::size_t>(),
+                    end = 8 + header_size + entry["data_offsets"][1].get<std::size_t>();
+  for (std::size_t at = begin, i = 0; at < end; at += sizeof(float), ++i)
+    std::memcpy(content.data() + at, &values[i % values.size()], sizeof(float));
   std::ofstream(file, std::ios::binary) << content;
 }
 
 TEST(CertifyProgram, ExtremeWeightsGetTrueFiniteBoundsAndABoundOfZeroIsCalledZero) {
   const TestFolder folder;
   std::ofstream(folder.path() / "tokens.txt") << kTokens;
-  for (const auto& [name, prefix] : std::map<std::string, std::string>{{"mamba-tiny", "backbone.layers."}, {"mamba2-tiny", "backbone.layers."}}) {
+  for (const auto& [name, prefix] :
+       std::map<std::string, std::string>{{"mamba-tiny", "backbone.layers."}, {"mamba2-tiny", "backbone.layers."}}) {
     const fs::path model = folder.path() / name;
     fs::copy(kExamples / name, model);
     const std::string step_bias = name == "mamba-tiny" ? "mixer.dt_proj.bias" : "mixer.dt_bias";
@@ -198,7 +216,8 @@ TEST(CertifyProgram, ExtremeWeightsGetTrueFiniteBoundsAndABoundOfZeroIsCalledZer
     overwrite_tensor(model / "model.safetensors", prefix + "2.norm.weight", {0.0F});
     overwrite_tensor(model / "model.safetensors", prefix + "3.mixer.conv1d.weight", {1e-45F, -1e-40F});
     const ProgramResult result =
-        run_program_of_build("lyap", {"certify", name, "--tokens", "tokens.txt", "--effort", "fast", "--out", "c.json"}, in_folder(folder.path()));
+        run_program_of_build("lyap", {"certify", name, "--tokens", "tokens.txt", "--effort", "fast", "--out", "c.json"},
+                             in_folder(folder.path()));
     ASSERT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(broken_rule(folder.path() / "c.json"), "") << name;
     const json certificate = parsed_file(folder.path() / "c.json");
@@ -219,19 +238,26 @@ TEST(CertifyProgram, ExtremeWeightsGetTrueFiniteBoundsAndABoundOfZeroIsCalledZer
 class OldCertificate {
  public:
   OldCertificate(const fs::path& folder) : folder_(folder) {
-    const ProgramResult result = run_program_of_build("lyap", {"certify", (kExamples / "mamba2-tiny").string(), "--layers", "0", "--out", "c.json"}, in_folder(folder));
+    const ProgramResult result = run_program_of_build(
+        "lyap", {"certify", (kExamples / "mamba2-tiny").string(), "--layers", "0", "--out", "c.json"},
+        in_folder(folder));
     EXPECT_EQ(result.exit_code, 0);
     json_ = content_of(folder / "c.json");
     arrays_ = content_of(folder / "c.safetensors");
   }
-  [[nodiscard]] bool is_whole() const { return content_of(folder_ / "c.json") == json_ && content_of(folder_ / "c.safetensors") == arrays_; }
+  [[nodiscard]] bool is_whole() const {
+    return content_of(folder_ / "c.json") == json_ && content_of(folder_ / "c.safetensors") == arrays_;
+  }
 
  private:
   fs::path folder_;
   std::string json_, arrays_;
 };
 
-const std::vector<std::string> kLongRun{"certify", (kExamples / "mamba-tiny").string(), "--text", (kExamples / "sample.txt").string(), "--save-outputs", "--out", "c.json"};
+const std::vector<std::string> kLongRun{"certify",        (kExamples / "mamba-tiny").string(),
+                                        "--text",         (kExamples / "sample.txt").string(),
+                                        "--save-outputs", "--out",
+                                        "c.json"};
 
 struct Interrupt {
   int signal;
@@ -257,7 +283,9 @@ TEST_P(Interruption, ExitsWith130AndLeavesTheOldCertificateAndNoTemporaryFile) {
   EXPECT_EQ(folder.names(), (std::vector<std::string>{"c.json", "c.safetensors"}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Signals, Interruption, ::testing::Values(Interrupt{SIGINT, 250, "fast"}, Interrupt{SIGINT, 1500, "fast"}, Interrupt{SIGTERM, 1500, "thorough"}));
+INSTANTIATE_TEST_SUITE_P(Signals, Interruption,
+                         ::testing::Values(Interrupt{SIGINT, 250, "fast"}, Interrupt{SIGINT, 1500, "fast"},
+                                           Interrupt{SIGTERM, 1500, "thorough"}));
 
 ProgramOptions in_folder_with_files_up_to(const fs::path& folder, std::uint64_t bytes) {
   ProgramOptions options = in_folder(folder);
@@ -269,8 +297,10 @@ TEST(CertifyProgram, AFullDiskIsAResourceErrorAndLeavesTheOldCertificateAndNoTem
   for (const std::uint64_t limit : {std::uint64_t{0}, std::uint64_t{4096}, std::uint64_t{200000}}) {
     const TestFolder folder;
     const OldCertificate old(folder.path());
-    const ProgramResult result = run_program_of_build("lyap", {"certify", (kExamples / "mamba-tiny").string(), "--out", "c.json", "--effort", "fast", "--no-progress"},
-                                                      in_folder_with_files_up_to(folder.path(), limit));
+    const ProgramResult result = run_program_of_build(
+        "lyap",
+        {"certify", (kExamples / "mamba-tiny").string(), "--out", "c.json", "--effort", "fast", "--no-progress"},
+        in_folder_with_files_up_to(folder.path(), limit));
     EXPECT_EQ(result.exit_code, 70) << limit;
     EXPECT_TRUE(old.is_whole()) << limit;
     EXPECT_EQ(folder.names(), (std::vector<std::string>{"c.json", "c.safetensors"})) << limit;
@@ -282,7 +312,8 @@ TEST(CertifyProgram, AStdoutThatIsFullIsAResourceErrorThatSaysWhereTheCertificat
   const TestFolder folder;
   ProgramOptions options = in_folder(folder.path());
   options.stdout_to = "/dev/full";
-  const ProgramResult result = run_program_of_build("lyap", {"certify", (kExamples / "mamba2-tiny").string(), "--layers", "0", "--out", "c.json", "--json"}, options);
+  const ProgramResult result = run_program_of_build(
+      "lyap", {"certify", (kExamples / "mamba2-tiny").string(), "--layers", "0", "--out", "c.json", "--json"}, options);
   EXPECT_EQ(result.exit_code, 70);
   EXPECT_THAT(result.err, HasSubstr("c.json"));
   EXPECT_EQ(broken_rule(folder.path() / "c.json"), "");

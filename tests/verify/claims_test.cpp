@@ -24,7 +24,8 @@ Claim claim_named(const LayerSummary& layer, const std::string& quantity) {
 }
 
 bool mentions(const std::vector<std::string>& sentences, const std::string& words) {
-  return std::any_of(sentences.begin(), sentences.end(), [&words](const std::string& s) { return s.find(words) != std::string::npos; });
+  return std::any_of(sentences.begin(), sentences.end(),
+                     [&words](const std::string& s) { return s.find(words) != std::string::npos; });
 }
 
 TEST(Claims, ANegativeBoundGivesStrictDecay) {

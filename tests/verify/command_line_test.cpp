@@ -10,7 +10,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-CertifyCommand command(const std::vector<std::string>& arguments) { return std::get<CertifyCommand>(parse_certify_command(arguments)); }
+CertifyCommand command(const std::vector<std::string>& arguments) {
+  return std::get<CertifyCommand>(parse_certify_command(arguments));
+}
 
 std::string refusal(const std::vector<std::string>& arguments) {
   try {
@@ -39,10 +41,13 @@ TEST(CommandLine, ASequenceAsksForBothTiers) {
 TEST(CommandLine, LayersAreARangeOrOneNumber) {
   EXPECT_EQ(command({"m", "--layers", "2-5"}).layers->last, 5u);
   EXPECT_EQ(command({"m", "--layers", "3"}).layers->first, 3u);
-  for (const char* text : {"5-2", "-1", "a", "1-", "1-2-3", "1 - 2", "18446744073709551616"}) EXPECT_NE(refusal({"m", "--layers", text}), "accepted") << text;
+  for (const char* text : {"5-2", "-1", "a", "1-", "1-2-3", "1 - 2", "18446744073709551616"})
+    EXPECT_NE(refusal({"m", "--layers", text}), "accepted") << text;
 }
 
-TEST(CommandLine, ArgumentsAreQuotedInTheRecordedCommand) { EXPECT_EQ(command({"my model", "--out", "it's.json"}).text, "lyap certify 'my model' --out 'it'\\''s.json'"); }
+TEST(CommandLine, ArgumentsAreQuotedInTheRecordedCommand) {
+  EXPECT_EQ(command({"my model", "--out", "it's.json"}).text, "lyap certify 'my model' --out 'it'\\''s.json'");
+}
 
 TEST(CommandLine, ContradictionsAreUsageErrors) {
   EXPECT_THAT(refusal({}), HasSubstr("MODEL is missing"));
@@ -70,8 +75,9 @@ TEST(CommandLine, FlagsOfOtherBuildsAreNamedAndNotListedInTheHelp) {
     EXPECT_THAT(refusal({"m", std::string(flag) + "=x"}), HasSubstr("is not in this build")) << flag;
     EXPECT_THAT(help, ::testing::Not(HasSubstr(flag)));
   }
-  for (const char* flag : {"--tier", "--tokens", "--text", "--activations", "--layers", "--effort", "--minutes", "--threads", "--out", "--report", "--save-outputs",
-                           "--hf-compat", "--fail-on", "--json", "--no-progress", "Examples:"}) {
+  for (const char* flag :
+       {"--tier", "--tokens", "--text", "--activations", "--layers", "--effort", "--minutes", "--threads", "--out",
+        "--report", "--save-outputs", "--hf-compat", "--fail-on", "--json", "--no-progress", "Examples:"}) {
     EXPECT_THAT(help, HasSubstr(flag));
   }
 }
@@ -81,7 +87,8 @@ TEST(CommandLine, FailOnNamesWithoutAClaimInThisRunAreUsageErrors) {
   EXPECT_THAT(refusal({"m", "--fail-on", "state_deviation>1"}), HasSubstr("policy"));
   EXPECT_THAT(refusal({"m", "--fail-on", "output_deviation>1"}), HasSubstr("policy"));
   EXPECT_THAT(refusal({"m", "--fail-on", "uninformative>0"}), HasSubstr("policy"));
-  EXPECT_THAT(refusal({"m", "--tier", "trajectory", "--tokens", "t", "--fail-on", "zeta>0"}), HasSubstr("universal tier"));
+  EXPECT_THAT(refusal({"m", "--tier", "trajectory", "--tokens", "t", "--fail-on", "zeta>0"}),
+              HasSubstr("universal tier"));
   EXPECT_THAT(refusal({"m", "--fail-on", "nonsense"}), HasSubstr("nonsense"));
 }
 

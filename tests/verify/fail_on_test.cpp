@@ -13,7 +13,8 @@ double below(double x) { return std::nextafter(x, -std::numeric_limits<double>::
 double above(double x) { return std::nextafter(x, std::numeric_limits<double>::infinity()); }
 
 TEST(FailOn, ReadsEveryNameOperatorAndKindOfNumber) {
-  const auto conditions = parse_fail_on(" exponent >= -1e-9, zeta>-0x1.8p-30 ,state_bound<=inf,state_deviation<3,output_deviation==0.5,uninformative!=0");
+  const auto conditions = parse_fail_on(
+      " exponent >= -1e-9, zeta>-0x1.8p-30 ,state_bound<=inf,state_deviation<3,output_deviation==0.5,uninformative!=0");
   ASSERT_EQ(conditions.size(), 6u);
   EXPECT_EQ(conditions[0].quantity, FailOnQuantity::kExponent);
   EXPECT_EQ(conditions[0].comparison, FailOnComparison::kGreaterEqual);
@@ -27,8 +28,9 @@ TEST(FailOn, ReadsEveryNameOperatorAndKindOfNumber) {
 }
 
 TEST(FailOn, RefusesWhatIsNoComparison) {
-  for (const char* text : {"", ",", "exponent", "exponent>=", "exponent>=nan", "exponent>=-nan", "exponent>=1,", "lambda>=1", "exponent=1", "exponent>==1", "exponent>=--1",
-                           "exponent>=1e", "exponent>=0x", "exponent>=1;2", ">=1", "exponent >= -1e-9 zeta > 1", "exponent=>1", "exponent!1"}) {
+  for (const char* text : {"", ",", "exponent", "exponent>=", "exponent>=nan", "exponent>=-nan", "exponent>=1,",
+                           "lambda>=1", "exponent=1", "exponent>==1", "exponent>=--1", "exponent>=1e", "exponent>=0x",
+                           "exponent>=1;2", ">=1", "exponent >= -1e-9 zeta > 1", "exponent=>1", "exponent!1"}) {
     EXPECT_THROW((void)parse_fail_on(text), FailOnError) << text;
   }
 }

@@ -15,13 +15,15 @@ namespace {
 
 using nlohmann::json;
 
-const std::set<std::string> kKeywords{"$schema", "$ref",     "$defs",   "title",     "description", "type",                "required", "properties",
-                                      "items",   "minItems", "enum",    "const",     "pattern",     "additionalProperties", "anyOf",   "minLength", "minimum"};
+const std::set<std::string> kKeywords{
+    "$schema",  "$ref", "$defs", "title",   "description",          "type",  "required",  "properties", "items",
+    "minItems", "enum", "const", "pattern", "additionalProperties", "anyOf", "minLength", "minimum"};
 
 /// The schema's patterns stay within what POSIX extended expressions and JSON Schema agree on.
 bool matches(const std::string& text, const std::string& pattern) {
   regex_t compiled;
-  if (regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0) throw std::logic_error("schema pattern " + pattern + " is not understood");
+  if (regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0)
+    throw std::logic_error("schema pattern " + pattern + " is not understood");
   const bool found = regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
   regfree(&compiled);
   return found;
@@ -59,15 +61,18 @@ class Validator {
       }
       return all;
     }
-    if (schema.contains("const") && value != schema.at("const")) return place + ": expected " + schema.at("const").dump();
+    if (schema.contains("const") && value != schema.at("const"))
+      return place + ": expected " + schema.at("const").dump();
     if (schema.contains("enum")) {
       bool found = false;
       for (const json& candidate : schema.at("enum")) found = found || candidate == value;
       if (!found) return place + ": " + value.dump() + " is none of " + schema.at("enum").dump();
     }
-    if (schema.contains("type") && !type_matches(schema.at("type"), value)) return place + ": expected type " + schema.at("type").dump();
+    if (schema.contains("type") && !type_matches(schema.at("type"), value))
+      return place + ": expected type " + schema.at("type").dump();
     if (value.is_string()) return check_string(schema, value.get<std::string>(), place);
-    if (value.is_number() && schema.contains("minimum") && value < schema.at("minimum")) return place + ": below the minimum";
+    if (value.is_number() && schema.contains("minimum") && value < schema.at("minimum"))
+      return place + ": below the minimum";
     if (value.is_array()) return check_array(schema, value, place);
     if (value.is_object()) return check_object(schema, value, place);
     return "";
@@ -126,7 +131,8 @@ std::string check_decimal(const json& bound, bool rounded_down, const std::strin
   const double value = std::strtod(hex.c_str(), nullptr);
   if (std::isnan(value)) return place + ": NaN";
   if (std::isinf(value)) return decimal == hex ? "" : place + ": " + hex + " but " + decimal;
-  const bool safe = rounded_down ? double_from_decimal(decimal, Direction::kUp) <= value : double_from_decimal(decimal, Direction::kDown) >= value;
+  const bool safe = rounded_down ? double_from_decimal(decimal, Direction::kUp) <= value
+                                 : double_from_decimal(decimal, Direction::kDown) >= value;
   return safe ? "" : place + ": the decimal " + decimal + " is on the wrong side of " + hex;
 }
 
@@ -143,7 +149,9 @@ std::string check_decimals(const json& value, bool rounded_down, const std::stri
 
 }  // namespace
 
-std::string schema_violation(const json& schema, const json& document, bool strict) { return Validator(schema, strict).check(schema, document, ""); }
+std::string schema_violation(const json& schema, const json& document, bool strict) {
+  return Validator(schema, strict).check(schema, document, "");
+}
 
 json certificate_schema() {
   std::ifstream stream(std::string(LYAP_SOURCE_DIR) + "/verify/certificate.schema.json");

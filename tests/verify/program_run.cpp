@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 
 fs::path unique_file(const std::string& kind) {
   static std::atomic<unsigned> counter{0};
-  return fs::path(::testing::TempDir()) / ("lyap_program_" + std::to_string(::getpid()) + "_" + std::to_string(counter++) + "." + kind);
+  return fs::path(::testing::TempDir()) /
+         ("lyap_program_" + std::to_string(::getpid()) + "_" + std::to_string(counter++) + "." + kind);
 }
 
 }  // namespace
@@ -33,7 +34,8 @@ std::string content_of(const fs::path& file) {
   return text.str();
 }
 
-RunningProgram::RunningProgram(const std::string& program, const std::vector<std::string>& arguments, const ProgramOptions& options)
+RunningProgram::RunningProgram(const std::string& program, const std::vector<std::string>& arguments,
+                               const ProgramOptions& options)
     : out_(unique_file("out")), err_(unique_file("err")) {
   const std::string path = (fs::path(LYAP_PROGRAM_DIR) / program).string();
   std::vector<std::string> texts{path};
@@ -82,14 +84,16 @@ ProgramResult RunningProgram::wait() {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content_of(out_), content_of(err_)};
 }
 
-ProgramResult run_program_of_build(const std::string& program, const std::vector<std::string>& arguments, const ProgramOptions& options) {
+ProgramResult run_program_of_build(const std::string& program, const std::vector<std::string>& arguments,
+                                   const ProgramOptions& options) {
   return RunningProgram(program, arguments, options).wait();
 }
 
 TestFolder::TestFolder() {
   static std::atomic<unsigned> counter{0};
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  std::string name = std::string("lyap_") + test->test_suite_name() + "_" + test->name() + "_" + std::to_string(::getpid()) + "_" + std::to_string(counter++);
+  std::string name = std::string("lyap_") + test->test_suite_name() + "_" + test->name() + "_" +
+                     std::to_string(::getpid()) + "_" + std::to_string(counter++);
   std::replace(name.begin(), name.end(), '/', '_');
   path_ = fs::path(::testing::TempDir()) / name;
   fs::remove_all(path_);

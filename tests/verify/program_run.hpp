@@ -18,10 +18,10 @@ struct ProgramResult {
 };
 
 struct ProgramOptions {
-  std::filesystem::path folder = ".";                ///< working directory
-  std::map<std::string, std::string> environment;    ///< added to this process's
-  std::optional<std::uint64_t> largest_file;         ///< RLIMIT_FSIZE: what a full disk looks like
-  std::optional<std::string> stdout_to;              ///< a file instead of `out`
+  std::filesystem::path folder = ".";              ///< working directory
+  std::map<std::string, std::string> environment;  ///< added to this process's
+  std::optional<std::uint64_t> largest_file;       ///< RLIMIT_FSIZE: what a full disk looks like
+  std::optional<std::string> stdout_to;            ///< a file instead of `out`
 };
 
 [[nodiscard]] inline ProgramOptions in_folder(const std::filesystem::path& folder) {
@@ -33,7 +33,8 @@ struct ProgramOptions {
 /// A program of this build, started and not waited for.
 class RunningProgram {
  public:
-  RunningProgram(const std::string& program, const std::vector<std::string>& arguments, const ProgramOptions& options = {});
+  RunningProgram(const std::string& program, const std::vector<std::string>& arguments,
+                 const ProgramOptions& options = {});
   ~RunningProgram();
   RunningProgram(const RunningProgram&) = delete;
   RunningProgram& operator=(const RunningProgram&) = delete;
@@ -47,7 +48,8 @@ class RunningProgram {
   std::filesystem::path out_, err_;
 };
 
-[[nodiscard]] ProgramResult run_program_of_build(const std::string& program, const std::vector<std::string>& arguments, const ProgramOptions& options = {});
+[[nodiscard]] ProgramResult run_program_of_build(const std::string& program, const std::vector<std::string>& arguments,
+                                                 const ProgramOptions& options = {});
 
 /// A fresh folder for the running test, removed by the destructor.
 class TestFolder {

@@ -4,7 +4,8 @@
 
 namespace lyap {
 
-/// Consistent bounds of a layer with three channels and known largest entries: zeta -2^-30 (channel 1), witness -2^-29 (channel 2).
+/// Consistent bounds of a layer with three channels and known largest entries: zeta -2^-30 (channel 1), witness -2^-29
+/// (channel 2).
 [[nodiscard]] UniversalBounds sample_universal_bounds();
 /// Consistent enclosures of three channels with two states each over five steps.
 [[nodiscard]] TrajectoryBounds sample_trajectory_bounds();

@@ -18,8 +18,10 @@ std::string unwrapped(const std::string& text) {
   std::string result;
   for (const char c : text) {
     const bool blank = c == ' ' || c == '\n';
-    if (!blank) result += c;
-    else if (!result.empty() && result.back() != ' ') result += ' ';
+    if (!blank)
+      result += c;
+    else if (!result.empty() && result.back() != ' ')
+      result += ' ';
   }
   return result;
 }
@@ -77,7 +79,8 @@ TEST(ResultLines, NameTheVerdictAndWhatIsOpen) {
   certificate.claims[2].verdict = Verdict::kUndecided;
   certificate.claims[2].reason = "because of this.";
   EXPECT_THAT(result_lines(certificate, false), HasSubstr("Result: undecided; "));
-  EXPECT_THAT(unwrapped(result_lines(certificate, false)), HasSubstr("Not established: T1, universal tier, layer 0, zeta: because of this."));
+  EXPECT_THAT(unwrapped(result_lines(certificate, false)),
+              HasSubstr("Not established: T1, universal tier, layer 0, zeta: because of this."));
   EXPECT_THAT(result_lines(certificate, false), Not(HasSubstr("\033")));
   EXPECT_THAT(result_lines(certificate, true), HasSubstr("\033[1;33mundecided\033[0m"));
 }

@@ -6,9 +6,12 @@ namespace lyap {
 
 const char* name_of(Tier tier) {
   switch (tier) {
-    case Tier::kUniversal: return "universal";
-    case Tier::kTrajectory: return "trajectory";
-    case Tier::kBoth: return "both";
+    case Tier::kUniversal:
+      return "universal";
+    case Tier::kTrajectory:
+      return "trajectory";
+    case Tier::kBoth:
+      return "both";
   }
   return "unknown";
 }
@@ -17,9 +20,12 @@ const char* name_of(Effort effort) { return effort == Effort::kFast ? "fast" : "
 
 const char* name_of(SequenceKind kind) {
   switch (kind) {
-    case SequenceKind::kTokens: return "tokens";
-    case SequenceKind::kText: return "text";
-    case SequenceKind::kActivations: return "activations";
+    case SequenceKind::kTokens:
+      return "tokens";
+    case SequenceKind::kText:
+      return "text";
+    case SequenceKind::kActivations:
+      return "activations";
   }
   return "unknown";
 }
@@ -40,12 +46,14 @@ std::vector<std::string> undecided_sentences(const Certificate& certificate) {
   for (const Claim& claim : certificate.claims) {
     if (claim.verdict != Verdict::kUndecided) continue;
     const std::string place = claim.layer ? "layer " + std::to_string(*claim.layer) : "all layers";
-    sentences.push_back(claim.theorem + ", " + claim.tier + " tier, " + place + ", " + claim.quantity + ": " + claim.reason);
+    sentences.push_back(claim.theorem + ", " + claim.tier + " tier, " + place + ", " + claim.quantity + ": " +
+                        claim.reason);
   }
   for (const FailOnOutcome& outcome : certificate.fail_on) {
     if (outcome.verdict != Verdict::kUndecided) continue;
-    sentences.push_back("--fail-on " + outcome.condition.text + ": the bound " + short_upper_decimal(outcome.value.upper) + " in layer " +
-                        std::to_string(outcome.value.layer) + " does not settle whether the real quantity meets it.");
+    sentences.push_back("--fail-on " + outcome.condition.text + ": the bound " +
+                        short_upper_decimal(outcome.value.upper) + " in layer " + std::to_string(outcome.value.layer) +
+                        " does not settle whether the real quantity meets it.");
   }
   return sentences;
 }

@@ -32,10 +32,10 @@ enum class SequenceKind { kTokens, kText, kActivations };
 [[nodiscard]] const char* name_of(SequenceKind kind);
 struct SequenceDescription {
   SequenceKind kind = SequenceKind::kTokens;
-  std::string file;       ///< as the user named it
-  std::string sha256;     ///< of that file
+  std::string file;              ///< as the user named it
+  std::string sha256;            ///< of that file
   std::string tokenizer_sha256;  ///< of the tokenizer.json that read it; empty where none did
-  std::size_t steps = 0;  ///< tokens, or the longest activations
+  std::size_t steps = 0;         ///< tokens, or the longest activations
 };
 
 /// A number that a claim exhibits, and how a reader gets it again.
@@ -45,17 +45,18 @@ struct ClaimWitness {
   std::string how;
 };
 
-/// One statement, in words and as a formula, with what became of it. Every `proven` one holds in real arithmetic on the stored weights.
+/// One statement, in words and as a formula, with what became of it. Every `proven` one holds in real arithmetic on the
+/// stored weights.
 struct Claim {
-  std::string theorem;               ///< T1 | T2
-  std::string tier;                  ///< structural | universal | trajectory
-  std::string quantity;              ///< what the bound bounds: zeta, exponent, strict_decay, state_bound, output_gain, output
+  std::string theorem;   ///< T1 | T2
+  std::string tier;      ///< structural | universal | trajectory
+  std::string quantity;  ///< what the bound bounds: zeta, exponent, strict_decay, state_bound, output_gain, output
   std::optional<std::size_t> layer;  ///< empty: all layers of the model
   std::string statement, formula, domain;
   Verdict verdict = Verdict::kUndecided;
-  std::string reason;                ///< why not proven; empty where proven
-  std::optional<double> bound;       ///< an upper bound
-  std::optional<double> lower_bound; ///< the other end of an enclosure
+  std::string reason;                 ///< why not proven; empty where proven
+  std::optional<double> bound;        ///< an upper bound
+  std::optional<double> lower_bound;  ///< the other end of an enclosure
   std::optional<ClaimWitness> witness;
 };
 

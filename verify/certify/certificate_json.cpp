@@ -44,13 +44,20 @@ Json model_json(const Certificate& certificate) {
 
 Json sequence_json(const std::optional<SequenceDescription>& sequence) {
   if (!sequence) return nullptr;
-  Json json{{"kind", name_of(sequence->kind)}, {"file", sequence->file}, {"sha256", sequence->sha256}, {"steps", sequence->steps}};
+  Json json{{"kind", name_of(sequence->kind)},
+            {"file", sequence->file},
+            {"sha256", sequence->sha256},
+            {"steps", sequence->steps}};
   json["tokenizer_sha256"] = sequence->tokenizer_sha256.empty() ? Json(nullptr) : Json(sequence->tokenizer_sha256);
   return json;
 }
 
 Json claim_json(const Claim& claim) {
-  Json json{{"theorem", claim.theorem}, {"tier", claim.tier}, {"comparison", "none"}, {"method", nullptr}, {"policy", nullptr}};
+  Json json{{"theorem", claim.theorem},
+            {"tier", claim.tier},
+            {"comparison", "none"},
+            {"method", nullptr},
+            {"policy", nullptr}};
   json["layer"] = claim.layer ? Json(*claim.layer) : Json("all");
   json["quantity"] = claim.quantity;
   json["statement"] = claim.statement;
@@ -62,16 +69,21 @@ Json claim_json(const Claim& claim) {
   json["bound"] = optional_upper(claim.bound);
   if (claim.lower_bound) json["lower_bound"] = lower(*claim.lower_bound);
   json["witness"] = nullptr;
-  if (claim.witness) json["witness"] = Json{{"value", lower(claim.witness->value)}, {"channel", claim.witness->channel}, {"how", claim.witness->how}};
+  if (claim.witness)
+    json["witness"] =
+        Json{{"value", lower(claim.witness->value)}, {"channel", claim.witness->channel}, {"how", claim.witness->how}};
   return json;
 }
 
-Json rate_json(const RateSummary& rate) { return Json{{"upper", upper(rate.upper)}, {"channel", rate.channel}, {"witness", optional_lower(rate.witness)}}; }
+Json rate_json(const RateSummary& rate) {
+  return Json{{"upper", upper(rate.upper)}, {"channel", rate.channel}, {"witness", optional_lower(rate.witness)}};
+}
 
 Json wins_json(const UniversalSummary& universal) {
   Json wins = Json::object();
   for (std::size_t code = 0; code < universal.relaxation_wins.size(); ++code) {
-    if (universal.relaxation_wins[code] > 0) wins[name_of(static_cast<Relaxation>(code))] = universal.relaxation_wins[code];
+    if (universal.relaxation_wins[code] > 0)
+      wins[name_of(static_cast<Relaxation>(code))] = universal.relaxation_wins[code];
   }
   return wins;
 }
@@ -79,9 +91,13 @@ Json wins_json(const UniversalSummary& universal) {
 Json trajectory_json(const TrajectorySummary& trajectory) {
   Json quantiles = Json::array();
   for (const ExponentQuantile& quantile : trajectory.quantiles) {
-    quantiles.push_back(Json{{"probability", quantile.probability}, {"lower", lower(quantile.lower)}, {"upper", upper(quantile.upper)}});
+    quantiles.push_back(Json{
+        {"probability", quantile.probability}, {"lower", lower(quantile.lower)}, {"upper", upper(quantile.upper)}});
   }
-  return Json{{"steps", trajectory.steps}, {"exponents", trajectory.exponents}, {"quantiles", quantiles}, {"state_upper", upper(trajectory.state_upper)}};
+  return Json{{"steps", trajectory.steps},
+              {"exponents", trajectory.exponents},
+              {"quantiles", quantiles},
+              {"state_upper", upper(trajectory.state_upper)}};
 }
 
 Json layer_json(const LayerSummary& layer) {
@@ -105,8 +121,12 @@ Json layer_json(const LayerSummary& layer) {
 }
 
 Json fail_on_json(const FailOnOutcome& outcome) {
-  return Json{{"condition", outcome.condition.text}, {"value", upper(outcome.value.upper)},         {"layer", outcome.value.layer},
-              {"holds", outcome.holds},              {"witness", optional_lower(outcome.value.witness)}, {"verdict", name_of(outcome.verdict)}};
+  return Json{{"condition", outcome.condition.text},
+              {"value", upper(outcome.value.upper)},
+              {"layer", outcome.value.layer},
+              {"holds", outcome.holds},
+              {"witness", optional_lower(outcome.value.witness)},
+              {"verdict", name_of(outcome.verdict)}};
 }
 
 }  // namespace

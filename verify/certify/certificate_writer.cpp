@@ -5,14 +5,17 @@
 
 namespace lyap {
 
-void require_outputs_are_not_inputs(const std::vector<std::filesystem::path>& outputs, const std::vector<std::filesystem::path>& inputs) {
+void require_outputs_are_not_inputs(const std::vector<std::filesystem::path>& outputs,
+                                    const std::vector<std::filesystem::path>& inputs) {
   for (const std::filesystem::path& output : outputs) {
     std::error_code error;
-    if (std::filesystem::is_directory(output, error)) throw UsageError(output.string() + ": is a folder; choose another name with --out");
+    if (std::filesystem::is_directory(output, error))
+      throw UsageError(output.string() + ": is a folder; choose another name with --out");
     if (!std::filesystem::exists(output, error)) continue;
     for (const std::filesystem::path& input : inputs) {
       if (std::filesystem::equivalent(output, input, error)) {
-        throw UsageError("would overwrite " + input.string() + ", which is read as input; choose another name with --out");
+        throw UsageError("would overwrite " + input.string() +
+                         ", which is read as input; choose another name with --out");
       }
     }
   }

@@ -10,11 +10,14 @@
 
 namespace lyap {
 
-/// Throws UsageError where writing to one of `outputs` would replace one of `inputs` (links followed) or is no file name.
-void require_outputs_are_not_inputs(const std::vector<std::filesystem::path>& outputs, const std::vector<std::filesystem::path>& inputs);
+/// Throws UsageError where writing to one of `outputs` would replace one of `inputs` (links followed) or is no file
+/// name.
+void require_outputs_are_not_inputs(const std::vector<std::filesystem::path>& outputs,
+                                    const std::vector<std::filesystem::path>& inputs);
 
-/// The two files of a certificate, written so that a reader sees the old pair or the new pair: arrays and JSON go to temporary names,
-/// both complete and on disk, before either is renamed. Destroyed before commit: no temporary file is left. Throws ResourceError.
+/// The two files of a certificate, written so that a reader sees the old pair or the new pair: arrays and JSON go to
+/// temporary names, both complete and on disk, before either is renamed. Destroyed before commit: no temporary file is
+/// left. Throws ResourceError.
 class CertificateWriter {
  public:
   CertificateWriter(const std::filesystem::path& json_file, const std::filesystem::path& arrays_file);

@@ -20,7 +20,7 @@ namespace lyap {
 namespace {
 
 constexpr double kThoroughFlop = 1e14;
-constexpr double kFastShare = 0.5;      // of a layer's progress: the universal tier, the rest is the sequence
+constexpr double kFastShare = 0.5;  // of a layer's progress: the universal tier, the rest is the sequence
 constexpr double kThoroughShare = 0.9;
 
 /// Thrown out of the forward pass once the last selected layer is done: the layers above are of no interest.
@@ -28,7 +28,8 @@ class SelectionDone {};
 
 std::string utc_date() {
   std::time_t now = std::time(nullptr);
-  if (const char* fixed = std::getenv("SOURCE_DATE_EPOCH")) now = static_cast<std::time_t>(std::strtoll(fixed, nullptr, 10));
+  if (const char* fixed = std::getenv("SOURCE_DATE_EPOCH"))
+    now = static_cast<std::time_t>(std::strtoll(fixed, nullptr, 10));
   std::tm parts{};
   gmtime_r(&now, &parts);
   char text[32];
@@ -43,8 +44,11 @@ theory::StepSizeLimits step_limits_of(const theory::BlockWeights& block) {
 
 /// layers x channels x (J d)^3 / 3: what one Cholesky factorisation per channel would cost.
 double refinement_flop(const ModelDescription& model, const theory::BlockWeights& block) {
-  const auto cost = [&](std::size_t channels, std::size_t size) { return static_cast<double>(model.layers * channels) * std::pow(static_cast<double>(size), 3) / 3.0; };
-  if (const auto* mamba1 = std::get_if<theory::Mamba1Weights>(&block)) return cost(mamba1->d_inner, mamba1->d_conv * mamba1->d_model);
+  const auto cost = [&](std::size_t channels, std::size_t size) {
+    return static_cast<double>(model.layers * channels) * std::pow(static_cast<double>(size), 3) / 3.0;
+  };
+  if (const auto* mamba1 = std::get_if<theory::Mamba1Weights>(&block))
+    return cost(mamba1->d_inner, mamba1->d_conv * mamba1->d_model);
   const auto& mamba2 = std::get<theory::Mamba2Weights>(block);
   return cost(mamba2.heads, mamba2.d_conv * mamba2.d_model);
 }
@@ -52,11 +56,20 @@ double refinement_flop(const ModelDescription& model, const theory::BlockWeights
 /// The run over the selected layers: one block in memory at a time.
 class LayerRun {
  public:
-  LayerRun(const CertifyCommand& command, const CertifyTiers& tiers, const Checkpoint& model, const std::optional<SequenceInput>& sequence,
-           CertificateWriter& writer, Progress& progress, Certificate& certificate)
-      : command_(command), tiers_(tiers), model_(model), sequence_(sequence), writer_(writer), progress_(progress), certificate_(certificate) {
+  LayerRun(const CertifyCommand& command, const CertifyTiers& tiers, const Checkpoint& model,
+           const std::optional<SequenceInput>& sequence, CertificateWriter& writer, Progress& progress,
+           Certificate& certificate)
+      : command_(command),
+        tiers_(tiers),
+        model_(model),
+        sequence_(sequence),
+        writer_(writer),
+        progress_(progress),
+        certificate_(certificate) {
     vocabulary_.rows = model.description().vocabulary;
-    vocabulary_.read_rows = [&model](std::size_t begin, std::size_t end) { return model.read_embedding_rows(begin, end); };
+    vocabulary_.read_rows = [&model](std::size_t begin, std::size_t end) {
+      return model.read_embedding_rows(begin, end);
+    };
   }
 
   void run() {
@@ -80,11 +93,12 @@ class LayerRun {
  private:
   void run_with_forward_pass() {
     try {
-      tiers_.forward(model_, sequence_->tokens, [this](std::size_t layer, const theory::BlockWeights& block, const theory::Matrix& input) {
-        throw_if_interrupted();
-        if (certificate_.selected.contains(layer)) certify_layer(layer, block, &input);
-        if (layer >= certificate_.selected.last) throw SelectionDone();
-      });
+      tiers_.forward(model_, sequence_->tokens,
+                     [this](std::size_t layer, const theory::BlockWeights& block, const theory::Matrix& input) {
+                       throw_if_interrupted();
+                       if (certificate_.selected.contains(layer)) certify_layer(layer, block, &input);
+                       if (layer >= certificate_.selected.last) throw SelectionDone();
+                     });
     } catch (const SelectionDone&) {
       // All selected layers are certified.
     }
@@ -135,11 +149,16 @@ class LayerRun {
   [[nodiscard]] bool is_time_up() const {
     if (!command_.minutes) return false;
     const double share = static_cast<double>(certificate_.layers.size() + 1) / static_cast<double>(selected_count());
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count() > 60.0 * *command_.minutes * share;
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count() >
+           60.0 * *command_.minutes * share;
   }
 
-  [[nodiscard]] double universal_share() const { return certificate_.effort == Effort::kThorough ? kThoroughShare : kFastShare; }
-  [[nodiscard]] std::size_t selected_count() const { return certificate_.selected.last - certificate_.selected.first + 1; }
+  [[nodiscard]] double universal_share() const {
+    return certificate_.effort == Effort::kThorough ? kThoroughShare : kFastShare;
+  }
+  [[nodiscard]] std::size_t selected_count() const {
+    return certificate_.selected.last - certificate_.selected.first + 1;
+  }
 
   [[nodiscard]] Effort default_effort(const theory::BlockWeights& block) const {
     return refinement_flop(model_.description(), block) < kThoroughFlop ? Effort::kThorough : Effort::kFast;
@@ -159,7 +178,8 @@ class LayerRun {
 LayerRange selected_layers(const CertifyCommand& command, const ModelDescription& model) {
   if (!command.layers) return {0, model.layers - 1};
   if (command.layers->last >= model.layers) {
-    throw UsageError("--layers: the model has layers 0 to " + std::to_string(model.layers - 1) + ", not " + std::to_string(command.layers->last));
+    throw UsageError("--layers: the model has layers 0 to " + std::to_string(model.layers - 1) + ", not " +
+                     std::to_string(command.layers->last));
   }
   return *command.layers;
 }
@@ -170,11 +190,12 @@ void require_selected_inputs(const SequenceInput& sequence, const LayerRange& se
   for (const auto& [layer, input] : sequence.activations) {
     if (selected.contains(layer)) return;
   }
-  throw UsageError("--layers: " + sequence.description.file + " has no input for any of the layers " + std::to_string(selected.first) + " to " +
-                   std::to_string(selected.last));
+  throw UsageError("--layers: " + sequence.description.file + " has no input for any of the layers " +
+                   std::to_string(selected.first) + " to " + std::to_string(selected.last));
 }
 
-void require_safe_outputs(const CertifyCommand& command, const Checkpoint& model, const std::vector<FileDigest>& files) {
+void require_safe_outputs(const CertifyCommand& command, const Checkpoint& model,
+                          const std::vector<FileDigest>& files) {
   std::vector<std::filesystem::path> outputs{command.out, command.arrays_file()};
   if (command.report) outputs.push_back(*command.report);
   std::vector<std::filesystem::path> inputs{model.folder() / "tokenizer.json"};
@@ -191,7 +212,8 @@ std::vector<FailOnOutcome> judge_conditions(const CertifyCommand& command, const
       if (!layer.universal) continue;
       const UniversalSummary& bounds = *layer.universal;
       const auto consider = [&](double upper, const std::optional<double>& witness) {
-        if (!value || upper > value->upper) value = FailOnValue{upper, layer.index, value ? value->witness : std::nullopt};
+        if (!value || upper > value->upper)
+          value = FailOnValue{upper, layer.index, value ? value->witness : std::nullopt};
         if (witness && (!value->witness || *witness > *value->witness)) value->witness = witness;
       };
       if (condition.quantity == FailOnQuantity::kExponent) consider(bounds.exponent.upper, bounds.exponent.witness);

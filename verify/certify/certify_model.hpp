@@ -12,7 +12,8 @@ namespace lyap {
 /// The mathematics behind `lyap certify`, replaceable in tests of everything around it.
 struct CertifyTiers {
   std::function<UniversalBounds(const theory::BlockWeights&, const UniversalOptions&)> universal;
-  std::function<TrajectoryBounds(const theory::BlockWeights&, const theory::Matrix&, const TrajectoryOptions&)> trajectory;
+  std::function<TrajectoryBounds(const theory::BlockWeights&, const theory::Matrix&, const TrajectoryOptions&)>
+      trajectory;
   std::function<void(const Checkpoint&, const std::vector<std::int64_t>&,
                      const std::function<void(std::size_t, const theory::BlockWeights&, const theory::Matrix&)>&)>
       forward;
@@ -27,9 +28,10 @@ struct CertifyResult {
   std::string json;
 };
 
-/// Opens and checks the model, runs the tiers layer by layer (each block is read once) and writes both files of the certificate.
-/// Nothing is shown on a stream that is not a terminal before all input has been checked.
-/// Throws BadInput, UsageError (layers that the model lacks; an output that is an input), ResourceError, Interrupted; then the old files are whole.
+/// Opens and checks the model, runs the tiers layer by layer (each block is read once) and writes both files of the
+/// certificate. Nothing is shown on a stream that is not a terminal before all input has been checked. Throws BadInput,
+/// UsageError (layers that the model lacks; an output that is an input), ResourceError, Interrupted; then the old files
+/// are whole.
 [[nodiscard]] CertifyResult certify_model(const CertifyCommand& command, const CertifyTiers& tiers, Progress& progress);
 
 }  // namespace lyap

@@ -11,7 +11,8 @@ namespace lyap {
 namespace {
 
 constexpr const char* kDescription =
-    "Proves bounds on how fast the states of a trained Mamba or Mamba-2 checkpoint forget, and writes them as a certificate:\n"
+    "Proves bounds on how fast the states of a trained Mamba or Mamba-2 checkpoint forget, and writes them as a "
+    "certificate:\n"
     "NAME.json (claims and provenance) and NAME.safetensors (bulk arrays).";
 
 constexpr const char* kExamples =
@@ -26,7 +27,8 @@ constexpr const char* kExamples =
     "Exit codes: 0 done, 1 a --fail-on condition holds, 2 usage, 65 bad input, 70 out of memory or disk,\n"
     "130 interrupted (the previous output stays intact).";
 
-constexpr std::array<const char*, 6> kOtherBuilds{"--policy", "--method", "--trace", "--against", "--adapter", "--random-blocks"};
+constexpr std::array<const char*, 6> kOtherBuilds{"--policy",  "--method",  "--trace",
+                                                  "--against", "--adapter", "--random-blocks"};
 
 constexpr long kMostThreads = 4096;
 
@@ -43,8 +45,9 @@ void refuse_flags_of_other_builds(const std::vector<std::string>& arguments) {
     if (argument == "--") return;
     for (const char* flag : kOtherBuilds) {
       if (argument == flag || argument.rfind(std::string(flag) + "=", 0) == 0) {
-        throw UsageError(std::string(flag) + " is not in this build (lyap " + build_information().version +
-                         "): it certifies checkpoints by themselves, without policies, pairs, adapters, traces or random blocks");
+        throw UsageError(
+            std::string(flag) + " is not in this build (lyap " + build_information().version +
+            "): it certifies checkpoints by themselves, without policies, pairs, adapters, traces or random blocks");
       }
     }
   }
@@ -52,26 +55,42 @@ void refuse_flags_of_other_builds(const std::vector<std::string>& arguments) {
 
 void declare_options(CLI::App& app, RawOptions& raw) {
   app.footer(kExamples);
-  app.add_option("MODEL", raw.model, "Folder of the checkpoint: config.json with safetensors or pytorch_model.bin")->type_name("");
-  app.add_option("--tier", raw.tier, "universal (every input), trajectory (one sequence) or both;\ndefault: universal, or both when a sequence is given")
+  app.add_option("MODEL", raw.model, "Folder of the checkpoint: config.json with safetensors or pytorch_model.bin")
+      ->type_name("");
+  app.add_option("--tier", raw.tier,
+                 "universal (every input), trajectory (one sequence) or both;\ndefault: universal, or both when a "
+                 "sequence is given")
       ->check(CLI::IsMember({"universal", "trajectory", "both"}))
       ->type_name("TIER");
-  auto* tokens = app.add_option("--tokens", raw.tokens, "Token ids: safetensors with input_ids, a JSON list, or integers in text")->type_name("FILE");
+  auto* tokens =
+      app.add_option("--tokens", raw.tokens, "Token ids: safetensors with input_ids, a JSON list, or integers in text")
+          ->type_name("FILE");
   auto* text = app.add_option("--text", raw.text, "UTF-8 text, read through MODEL's tokenizer.json")->type_name("FILE");
-  auto* activations =
-      app.add_option("--activations", raw.activations, "safetensors with layer.{i}.input (T, d_model): block inputs, exactly as stored")->type_name("FILE");
+  auto* activations = app.add_option("--activations", raw.activations,
+                                     "safetensors with layer.{i}.input (T, d_model): block inputs, exactly as stored")
+                          ->type_name("FILE");
   tokens->excludes(text)->excludes(activations);
   text->excludes(activations);
   app.add_option("--layers", raw.layers, "A-B or A: certify these layers only, counted from 0")->type_name("A-B");
-  app.add_option("--effort", raw.effort, "fast or thorough; default: by the model's size")->check(CLI::IsMember({"fast", "thorough"}))->type_name("EFFORT");
-  app.add_option("--minutes", raw.minutes, "Time for refinements beyond the fast effort, which always runs to its end")->type_name("M");
-  app.add_option("--threads", raw.threads, "Worker threads; default: one per processor")->check(CLI::Range(1L, kMostThreads))->type_name("N");
-  app.add_option("--out", raw.out, "NAME.json; the arrays go to NAME.safetensors beside it;\ndefault: the folder's name, in the current folder")->type_name("NAME.json");
+  app.add_option("--effort", raw.effort, "fast or thorough; default: by the model's size")
+      ->check(CLI::IsMember({"fast", "thorough"}))
+      ->type_name("EFFORT");
+  app.add_option("--minutes", raw.minutes, "Time for refinements beyond the fast effort, which always runs to its end")
+      ->type_name("M");
+  app.add_option("--threads", raw.threads, "Worker threads; default: one per processor")
+      ->check(CLI::Range(1L, kMostThreads))
+      ->type_name("N");
+  app.add_option(
+         "--out", raw.out,
+         "NAME.json; the arrays go to NAME.safetensors beside it;\ndefault: the folder's name, in the current folder")
+      ->type_name("NAME.json");
   app.add_option("--report", raw.report, "Also write a self-contained HTML page (lyap report)")->type_name("NAME.html");
   app.add_flag("--save-outputs", raw.save_outputs, "Keep the enclosures of every output of the sequence (large)");
-  app.add_flag("--hf-compat", raw.hf_compat, "Mamba-2 with groups: gated norm over all of d_inner, as transformers computes it");
+  app.add_flag("--hf-compat", raw.hf_compat,
+               "Mamba-2 with groups: gated norm over all of d_inner, as transformers computes it");
   app.add_option("--fail-on", raw.fail_on,
-                 "Comma-separated comparisons; exit code 1 where one holds.\nNames: exponent, zeta, state_bound (largest upper bound over the layers)")
+                 "Comma-separated comparisons; exit code 1 where one holds.\nNames: exponent, zeta, state_bound "
+                 "(largest upper bound over the layers)")
       ->type_name("EXPR");
   app.add_flag("--json", raw.json, "The certificate's JSON on stdout and nothing else there");
   app.add_flag("--no-progress", raw.no_progress, "No progress on stderr");
@@ -89,7 +108,8 @@ LayerRange parse_layers(const std::string& text) {
   const std::size_t dash = text.find('-');
   const auto first = whole_number(std::string_view(text).substr(0, dash));
   const auto last = dash == std::string::npos ? first : whole_number(std::string_view(text).substr(dash + 1));
-  if (!first || !last || *first > *last) throw UsageError("--layers " + text + ": write A-B with A <= B, counted from 0, or one number");
+  if (!first || !last || *first > *last)
+    throw UsageError("--layers " + text + ": write A-B with A <= B, counted from 0, or one number");
   return {*first, *last};
 }
 
@@ -118,17 +138,22 @@ void take_sequence(const RawOptions& raw, CertifyCommand& command) {
     throw UsageError("--tier " + raw.tier + " needs a sequence: --tokens, --text or --activations");
   }
   if (command.sequence_kind && !includes_trajectory(command.tier)) {
-    throw UsageError("--tier universal speaks of every input: leave out --tokens, --text and --activations, or choose --tier both");
+    throw UsageError(
+        "--tier universal speaks of every input: leave out --tokens, --text and --activations, or choose --tier both");
   }
-  if (raw.save_outputs && !includes_trajectory(command.tier)) throw UsageError("--save-outputs needs a sequence: --tokens, --text or --activations");
+  if (raw.save_outputs && !includes_trajectory(command.tier))
+    throw UsageError("--save-outputs needs a sequence: --tokens, --text or --activations");
 }
 
 void take_outputs(const RawOptions& raw, CertifyCommand& command) {
-  command.out = raw.out.empty() ? std::filesystem::path(model_name(command.model) + ".json") : std::filesystem::path(raw.out);
-  if (command.out.extension() != ".json" || command.out.stem().empty()) throw UsageError("--out " + raw.out + ": a name that ends in .json is expected");
+  command.out =
+      raw.out.empty() ? std::filesystem::path(model_name(command.model) + ".json") : std::filesystem::path(raw.out);
+  if (command.out.extension() != ".json" || command.out.stem().empty())
+    throw UsageError("--out " + raw.out + ": a name that ends in .json is expected");
   if (raw.report.empty()) return;
   command.report = raw.report;
-  if (command.report->extension() != ".html") throw UsageError("--report " + raw.report + ": a name that ends in .html is expected");
+  if (command.report->extension() != ".html")
+    throw UsageError("--report " + raw.report + ": a name that ends in .html is expected");
 }
 
 void take_fail_on(const RawOptions& raw, CertifyCommand& command) {
@@ -143,18 +168,22 @@ void take_fail_on(const RawOptions& raw, CertifyCommand& command) {
       case FailOnQuantity::kExponent:
       case FailOnQuantity::kZeta:
       case FailOnQuantity::kStateBound:
-        if (!includes_universal(command.tier)) throw UsageError("--fail-on: '" + condition.text + "' needs the universal tier, which --tier trajectory leaves out");
+        if (!includes_universal(command.tier))
+          throw UsageError("--fail-on: '" + condition.text +
+                           "' needs the universal tier, which --tier trajectory leaves out");
         break;
       case FailOnQuantity::kStateDeviation:
       case FailOnQuantity::kOutputDeviation:
       case FailOnQuantity::kUninformative:
-        throw UsageError("--fail-on: '" + condition.text + "' needs a policy or a second model, which this build does not have");
+        throw UsageError("--fail-on: '" + condition.text +
+                         "' needs a policy or a second model, which this build does not have");
     }
   }
 }
 
 CertifyCommand checked_command(const RawOptions& raw) {
-  if (raw.model.empty()) throw UsageError("MODEL is missing: name the checkpoint's folder (lyap certify --help shows examples)");
+  if (raw.model.empty())
+    throw UsageError("MODEL is missing: name the checkpoint's folder (lyap certify --help shows examples)");
   if (raw.minutes && !(*raw.minutes > 0.0)) throw UsageError("--minutes: a number above zero is expected");
   CertifyCommand command;
   command.model = raw.model;
@@ -181,7 +210,9 @@ std::string one_line(std::string text) {
 
 }  // namespace
 
-std::filesystem::path CertifyCommand::arrays_file() const { return std::filesystem::path(out).replace_extension(".safetensors"); }
+std::filesystem::path CertifyCommand::arrays_file() const {
+  return std::filesystem::path(out).replace_extension(".safetensors");
+}
 
 std::string model_name(const std::filesystem::path& model) {
   std::error_code error;
@@ -204,7 +235,8 @@ std::variant<CertifyCommand, RequestedText> parse_certify_command(const std::vec
   } catch (const CLI::ParseError& error) {
     throw UsageError(one_line(error.what()));
   }
-  if (raw.version) return RequestedText{"lyap certify " + build_information().version + " (" + build_information().commit + ")\n"};
+  if (raw.version)
+    return RequestedText{"lyap certify " + build_information().version + " (" + build_information().commit + ")\n"};
   CertifyCommand command = checked_command(raw);
   command.text = "lyap certify";
   for (const std::string& argument : arguments) command.text += " " + quoted_for_shell(argument);

@@ -17,17 +17,17 @@ struct CertifyCommand {
   std::optional<SequenceKind> sequence_kind;
   std::filesystem::path sequence_file;
   std::optional<LayerRange> layers;
-  std::optional<Effort> effort;      ///< empty: by the model's size
+  std::optional<Effort> effort;  ///< empty: by the model's size
   std::optional<double> minutes;
-  std::size_t threads = 0;           ///< 0: one per processor
-  std::filesystem::path out;         ///< NAME.json
+  std::size_t threads = 0;    ///< 0: one per processor
+  std::filesystem::path out;  ///< NAME.json
   std::optional<std::filesystem::path> report;
   bool save_outputs = false;
   bool hf_compat = false;
   std::vector<FailOnCondition> fail_on;
   bool json = false;
   bool no_progress = false;
-  std::string text;                  ///< the command as typed, quoted for a shell
+  std::string text;  ///< the command as typed, quoted for a shell
 
   [[nodiscard]] std::filesystem::path arrays_file() const;  ///< NAME.safetensors
 };
@@ -38,7 +38,8 @@ struct RequestedText {
 };
 
 /// The command in `arguments` (without the program's name). Throws UsageError with one line.
-[[nodiscard]] std::variant<CertifyCommand, RequestedText> parse_certify_command(const std::vector<std::string>& arguments);
+[[nodiscard]] std::variant<CertifyCommand, RequestedText> parse_certify_command(
+    const std::vector<std::string>& arguments);
 
 /// The folder's own name, for "." and "x/.." too; "model" where it has none.
 [[nodiscard]] std::string model_name(const std::filesystem::path& model);

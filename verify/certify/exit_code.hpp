@@ -9,9 +9,9 @@ enum ExitCode : int {
   kDone = 0,
   kConditionHolds = 1,  ///< a --fail-on condition holds, a check rejects, a kernel test found a failure
   kUsage = 2,
-  kBadInput = 65,       ///< a file is missing, malformed or contradictory; exactly one line on stderr
-  kResource = 70,       ///< memory, disk, device
-  kInterrupted = 130,   ///< the previous output is intact
+  kBadInput = 65,      ///< a file is missing, malformed or contradictory; exactly one line on stderr
+  kResource = 70,      ///< memory, disk, device
+  kInterrupted = 130,  ///< the previous output is intact
 };
 
 /// The command line asks for something that this program does not do (exit code 2). The message is one line.

@@ -39,7 +39,9 @@ std::string without_blanks(std::string_view text) {
 
 /// The smallest binary64 number at or above the number written, or nothing where it is not a number.
 std::optional<double> number_rounded_up(const std::string& text) {
-  if (text.empty() || text.find_first_of("nN(") == 0 || text.find("nan") != std::string::npos || text.find("NAN") != std::string::npos) return std::nullopt;
+  if (text.empty() || text.find_first_of("nN(") == 0 || text.find("nan") != std::string::npos ||
+      text.find("NAN") != std::string::npos)
+    return std::nullopt;
   const RoundingUpward upward;
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
@@ -68,7 +70,8 @@ FailOnCondition parse_condition(const std::string& text) {
     }
   }
   if (!known) {
-    throw FailOnError("'" + name + "' in '" + text + "' is none of exponent, zeta, state_bound, state_deviation, output_deviation, uninformative");
+    throw FailOnError("'" + name + "' in '" + text +
+                      "' is none of exponent, zeta, state_bound, state_deviation, output_deviation, uninformative");
   }
 
   std::optional<std::string> number_text;
@@ -81,10 +84,12 @@ FailOnCondition parse_condition(const std::string& text) {
   }
   if (!number_text) throw FailOnError("the comparison in '" + text + "' is none of >= > <= < == !=");
   const std::string& number = *number_text;
-  const bool sign_twice = number.size() > 1 && (number[0] == '-' || number[0] == '+') && (number[1] == '-' || number[1] == '+');
+  const bool sign_twice =
+      number.size() > 1 && (number[0] == '-' || number[0] == '+') && (number[1] == '-' || number[1] == '+');
   const auto upper = sign_twice ? std::nullopt : number_rounded_up(number);
   const auto negated_lower = upper ? number_rounded_up(negated(number)) : std::nullopt;
-  if (!upper || !negated_lower) throw FailOnError("'" + number + "' in '" + text + "' is not a number (decimal, hexadecimal or inf)");
+  if (!upper || !negated_lower)
+    throw FailOnError("'" + number + "' in '" + text + "' is not a number (decimal, hexadecimal or inf)");
   condition.number_upper = *upper;
   condition.number_lower = -*negated_lower;
   return condition;
@@ -117,12 +122,18 @@ bool holds(const FailOnCondition& condition, double value) {
   const bool is_binary64 = condition.number_lower == condition.number_upper;
   const bool equal = is_binary64 && value == condition.number_upper;
   switch (condition.comparison) {
-    case FailOnComparison::kGreaterEqual: return value >= condition.number_upper;
-    case FailOnComparison::kGreater: return value > condition.number_lower;
-    case FailOnComparison::kLessEqual: return value <= condition.number_lower;
-    case FailOnComparison::kLess: return value < condition.number_upper;
-    case FailOnComparison::kEqual: return equal;
-    case FailOnComparison::kNotEqual: return !equal;
+    case FailOnComparison::kGreaterEqual:
+      return value >= condition.number_upper;
+    case FailOnComparison::kGreater:
+      return value > condition.number_lower;
+    case FailOnComparison::kLessEqual:
+      return value <= condition.number_lower;
+    case FailOnComparison::kLess:
+      return value < condition.number_upper;
+    case FailOnComparison::kEqual:
+      return equal;
+    case FailOnComparison::kNotEqual:
+      return !equal;
   }
   return true;
 }

@@ -15,8 +15,9 @@ enum class FailOnQuantity { kExponent, kZeta, kStateBound, kStateDeviation, kOut
 enum class FailOnComparison { kGreaterEqual, kGreater, kLessEqual, kLess, kEqual, kNotEqual };
 [[nodiscard]] const char* name_of(FailOnQuantity quantity);
 
-/// `quantity op number`. The number is the real number that was written: between its neighbours `number_lower` <= number <= `number_upper`
-/// in binary64 (equal where it is one), so that a comparison with a binary64 bound is decided exactly.
+/// `quantity op number`. The number is the real number that was written: between its neighbours `number_lower` <=
+/// number <= `number_upper` in binary64 (equal where it is one), so that a comparison with a binary64 bound is decided
+/// exactly.
 struct FailOnCondition {
   FailOnQuantity quantity;
   FailOnComparison comparison;
@@ -31,7 +32,8 @@ class FailOnError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The conditions of a comma-separated expression; numbers are decimal, hexadecimal or inf. Throws FailOnError that quotes the part at fault.
+/// The conditions of a comma-separated expression; numbers are decimal, hexadecimal or inf. Throws FailOnError that
+/// quotes the part at fault.
 [[nodiscard]] std::vector<FailOnCondition> parse_fail_on(std::string_view expression);
 
 /// Whether `value op number` is true for the number as written. `value` is not NaN.
@@ -44,8 +46,9 @@ struct FailOnValue {
   std::optional<double> witness;
 };
 
-/// What became of one condition. `verdict` speaks of the requirement, which is the condition's negation for the real quantity:
-/// proven where the bound establishes it, refuted where a witness (or the bound itself) contradicts it, undecided otherwise.
+/// What became of one condition. `verdict` speaks of the requirement, which is the condition's negation for the real
+/// quantity: proven where the bound establishes it, refuted where a witness (or the bound itself) contradicts it,
+/// undecided otherwise.
 struct FailOnOutcome {
   FailOnCondition condition;
   FailOnValue value;

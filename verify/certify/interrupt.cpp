@@ -48,11 +48,14 @@ void remove_temporary_files(const std::vector<std::filesystem::path>& outputs) {
   const std::string process = std::to_string(::getpid());
   for (const std::filesystem::path& output : outputs) {
     std::error_code error;
-    const std::filesystem::path folder = output.parent_path().empty() ? std::filesystem::path(".") : output.parent_path();
+    const std::filesystem::path folder =
+        output.parent_path().empty() ? std::filesystem::path(".") : output.parent_path();
     const std::string name = output.filename().string().substr(0, kNameInTemporary);
-    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
       const std::string candidate = entry->path().filename().string();
-      if (candidate != name && candidate.find(name) != std::string::npos && candidate.find(process) != std::string::npos) {
+      if (candidate != name && candidate.find(name) != std::string::npos &&
+          candidate.find(process) != std::string::npos) {
         std::error_code ignored;
         std::filesystem::remove(entry->path(), ignored);
       }
@@ -90,7 +93,8 @@ void watch() {
 }  // namespace
 
 void watch_for_interrupts() {
-  if (::pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) throw ResourceError("no pipe for signals: too many open files");
+  if (::pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+    throw ResourceError("no pipe for signals: too many open files");
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;

@@ -9,8 +9,9 @@ namespace lyap {
 class Interrupted {};
 
 /// Installs handlers for SIGINT and SIGTERM and a thread that sees to it that the program ends soon after one arrived:
-/// at once where no output is being written; otherwise the working thread is given a few seconds to unwind (throw_if_interrupted), then
-/// the temporary files are removed and the process ends with 130. Ignores SIGXFSZ, so that a full disk is an error and not a death. Call once.
+/// at once where no output is being written; otherwise the working thread is given a few seconds to unwind
+/// (throw_if_interrupted), then the temporary files are removed and the process ends with 130. Ignores SIGXFSZ, so that
+/// a full disk is an error and not a death. Call once.
 void watch_for_interrupts();
 
 /// Whether a signal has arrived. Callable from any thread.
@@ -18,7 +19,8 @@ void watch_for_interrupts();
 /// Throws Interrupted where a signal has arrived. Cheap: call it often.
 void throw_if_interrupted();
 
-/// While it lives, temporary output exists: every file beside one of `outputs` whose name contains the output's name and this process's id.
+/// While it lives, temporary output exists: every file beside one of `outputs` whose name contains the output's name
+/// and this process's id.
 class TemporaryOutput {
  public:
   explicit TemporaryOutput(std::vector<std::filesystem::path> outputs);
@@ -30,9 +32,9 @@ class TemporaryOutput {
 /// While it lives, finished files are being renamed into place: an interrupt waits until it is destroyed.
 class CommitSection {
  public:
-  CommitSection();   ///< throws Interrupted where a signal arrived before it
+  CommitSection();  ///< throws Interrupted where a signal arrived before it
   ~CommitSection();
-  void done();       ///< everything is in place: from now on a signal no longer ends the program
+  void done();  ///< everything is in place: from now on a signal no longer ends the program
   CommitSection(const CommitSection&) = delete;
   CommitSection& operator=(const CommitSection&) = delete;
 };

@@ -8,7 +8,8 @@ namespace {
 /// Sends arrays of one layer; a vector that the tier left empty is not an array.
 class LayerSender {
  public:
-  LayerSender(std::size_t layer, const ArraySink& sink) : prefix_("layer." + std::to_string(layer) + "."), sink_(sink) {}
+  LayerSender(std::size_t layer, const ArraySink& sink)
+      : prefix_("layer." + std::to_string(layer) + "."), sink_(sink) {}
 
   void f64(const std::string& name, const std::vector<double>& values, const std::vector<std::size_t>& shape) const {
     if (values.empty()) return;
@@ -19,7 +20,9 @@ class LayerSender {
     sink_(array);
   }
 
-  void per_channel(const std::string& name, const std::vector<double>& values) const { f64(name, values, {values.size()}); }
+  void per_channel(const std::string& name, const std::vector<double>& values) const {
+    f64(name, values, {values.size()});
+  }
 
   void u8(const std::string& name, const std::vector<std::uint8_t>& values) const {
     NamedArray array;
@@ -37,7 +40,8 @@ class LayerSender {
     array.dtype = "F32";
     for (const double value : matrix.entries) {
       const auto narrow = static_cast<float>(value);
-      if (static_cast<double>(narrow) != value) throw ContractViolation("a witness input is not made of float32 numbers");
+      if (static_cast<double>(narrow) != value)
+        throw ContractViolation("a witness input is not made of float32 numbers");
       array.f32.push_back(narrow);
     }
     sink_(array);

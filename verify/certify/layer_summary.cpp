@@ -65,7 +65,8 @@ TrajectorySummary summarize(const TrajectoryBounds& bounds) {
   summary.quantiles = quantiles_of(bounds.exponent_lower, bounds.exponent_upper);
   summary.exponent_upper = largest(bounds.exponent_upper);
   for (std::size_t i = 0; i < bounds.final_state_upper.size(); ++i) {
-    summary.state_upper = std::max({summary.state_upper, std::fabs(bounds.final_state_lower[i]), std::fabs(bounds.final_state_upper[i])});
+    summary.state_upper =
+        std::max({summary.state_upper, std::fabs(bounds.final_state_lower[i]), std::fabs(bounds.final_state_upper[i])});
   }
   summary.has_outputs = !bounds.output_upper.empty();
   return summary;

@@ -8,7 +8,8 @@ CertifyTiers lyap_tiers() {
   tiers.universal = [](const theory::BlockWeights& block, const UniversalOptions& options) {
     return std::visit([&options](const auto& weights) { return certify_universal(weights, options); }, block);
   };
-  tiers.trajectory = [](const theory::BlockWeights& block, const theory::Matrix& input, const TrajectoryOptions& options) {
+  tiers.trajectory = [](const theory::BlockWeights& block, const theory::Matrix& input,
+                        const TrajectoryOptions& options) {
     return std::visit([&](const auto& weights) { return certify_trajectory(weights, input, options); }, block);
   };
   tiers.forward = approx_forward;

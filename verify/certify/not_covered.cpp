@@ -17,7 +17,8 @@ template <class Has>
 std::vector<std::size_t> layers_without(const Certificate& certificate, Has has) {
   std::vector<std::size_t> missing;
   for (std::size_t i = 0; i < certificate.model.layers; ++i) {
-    const auto found = std::find_if(certificate.layers.begin(), certificate.layers.end(), [i](const LayerSummary& layer) { return layer.index == i; });
+    const auto found = std::find_if(certificate.layers.begin(), certificate.layers.end(),
+                                    [i](const LayerSummary& layer) { return layer.index == i; });
     if (found == certificate.layers.end() || !has(*found)) missing.push_back(i);
   }
   return missing;
@@ -25,32 +26,47 @@ std::vector<std::size_t> layers_without(const Certificate& certificate, Has has)
 
 void add_tier_sentences(const Certificate& certificate, std::vector<std::string>& sentences) {
   if (includes_universal(certificate.tier)) {
-    const auto missing = layers_without(certificate, [](const LayerSummary& layer) { return layer.universal.has_value(); });
-    if (!missing.empty()) sentences.push_back("The universal tier was not run for layers " + list_of(missing) + "; only the structural claims speak of them.");
+    const auto missing =
+        layers_without(certificate, [](const LayerSummary& layer) { return layer.universal.has_value(); });
+    if (!missing.empty())
+      sentences.push_back("The universal tier was not run for layers " + list_of(missing) +
+                          "; only the structural claims speak of them.");
     sentences.push_back(
-        "Universal bounds hold for the worst input; on ordinary text states may decay much faster. The distance between witness and bound shows how much is "
+        "Universal bounds hold for the worst input; on ordinary text states may decay much faster. The distance "
+        "between witness and bound shows how much is "
         "unknown.");
     const auto refined = [&certificate](auto condition) {
-      return std::any_of(certificate.layers.begin(), certificate.layers.end(), [&](const LayerSummary& layer) { return layer.universal && condition(layer); });
+      return std::any_of(certificate.layers.begin(), certificate.layers.end(),
+                         [&](const LayerSummary& layer) { return layer.universal && condition(layer); });
     };
-    if (certificate.effort == Effort::kFast && refined([](const LayerSummary& layer) { return layer.kind == LayerKind::kMamba1; })) {
-      sentences.push_back("The sharper bounds of --effort thorough were not computed; the bounds that are stated hold, but may be far from what is reached.");
+    if (certificate.effort == Effort::kFast &&
+        refined([](const LayerSummary& layer) { return layer.kind == LayerKind::kMamba1; })) {
+      sentences.push_back(
+          "The sharper bounds of --effort thorough were not computed; the bounds that are stated hold, but may be far "
+          "from what is reached.");
     }
     if (refined([](const LayerSummary& layer) { return !layer.universal->complete; })) {
-      sentences.push_back("The time allowed by --minutes ended before every bound was refined; the bounds that are stated hold all the same.");
+      sentences.push_back(
+          "The time allowed by --minutes ended before every bound was refined; the bounds that are stated hold all the "
+          "same.");
     }
   } else {
-    sentences.push_back("The universal tier was not asked for: nothing is said about inputs other than the given sequence, beyond the structural claims.");
+    sentences.push_back(
+        "The universal tier was not asked for: nothing is said about inputs other than the given sequence, beyond the "
+        "structural claims.");
   }
   if (!includes_trajectory(certificate.tier)) {
-    sentences.push_back("No sequence was analysed: how fast states decay on ordinary text is not part of this certificate.");
+    sentences.push_back(
+        "No sequence was analysed: how fast states decay on ordinary text is not part of this certificate.");
     return;
   }
-  const auto missing = layers_without(certificate, [](const LayerSummary& layer) { return layer.trajectory.has_value(); });
+  const auto missing =
+      layers_without(certificate, [](const LayerSummary& layer) { return layer.trajectory.has_value(); });
   if (!missing.empty()) sentences.push_back("The trajectory tier was not run for layers " + list_of(missing) + ".");
   if (certificate.sequence && certificate.sequence->kind != SequenceKind::kActivations) {
     sentences.push_back(
-        "Trajectory claims are about the block inputs that lyap's float32 run produced, taken as exact numbers; they are not about the inputs that the "
+        "Trajectory claims are about the block inputs that lyap's float32 run produced, taken as exact numbers; they "
+        "are not about the inputs that the "
         "real-valued network, or another program, would compute from the same tokens.");
   }
   sentences.push_back("Trajectory claims say nothing about other sequences, nor about what comes after the last step.");
@@ -61,20 +77,27 @@ void add_tier_sentences(const Certificate& certificate, std::vector<std::string>
 std::vector<std::string> not_covered_sentences(const Certificate& certificate) {
   std::vector<std::string> sentences;
   sentences.push_back(
-      "The exponent is that of each layer's recurrence with its inputs held fixed, not that of the stacked layers and not that of the loop in which a model reads "
+      "The exponent is that of each layer's recurrence with its inputs held fixed, not that of the stacked layers and "
+      "not that of the loop in which a model reads "
       "its own output.");
-  sentences.push_back("All claims are about real arithmetic on the stored weights (soundness REAL); rounding in the program that runs the model is not covered.");
   sentences.push_back(
-      "Theorems 3 and 4 (mixed precision, quantised or fine-tuned weights, changed inputs at every step) are not part of this certificate. Under a perturbation "
+      "All claims are about real arithmetic on the stored weights (soundness REAL); rounding in the program that runs "
+      "the model is not covered.");
+  sentences.push_back(
+      "Theorems 3 and 4 (mixed precision, quantised or fine-tuned weights, changed inputs at every step) are not part "
+      "of this certificate. Under a perturbation "
       "at every step a deviation does not decay to zero.");
-  sentences.push_back("Residual stream, gate, output projection and language-model head are not covered: outputs are the scan's, after D and before the gate.");
+  sentences.push_back(
+      "Residual stream, gate, output projection and language-model head are not covered: outputs are the scan's, after "
+      "D and before the gate.");
   add_tier_sentences(certificate, sentences);
   const bool clamped = std::any_of(certificate.layers.begin(), certificate.layers.end(), [](const LayerSummary& layer) {
     return layer.step_limits.lower > 0.0 || layer.step_limits.upper < std::numeric_limits<double>::infinity();
   });
   if (clamped) {
     sentences.push_back(
-        "Where the step size is clamped, the claims hold for programs that clamp. Some programs clamp while reading a prompt and not while generating token by "
+        "Where the step size is clamped, the claims hold for programs that clamp. Some programs clamp while reading a "
+        "prompt and not while generating token by "
         "token; generation there is not covered.");
   }
   return sentences;

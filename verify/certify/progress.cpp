@@ -19,7 +19,9 @@ double seconds_between(std::chrono::steady_clock::time_point a, std::chrono::ste
   return std::chrono::duration<double>(b - a).count();
 }
 
-std::string two_digits(long value) { return {static_cast<char>('0' + value / 10), static_cast<char>('0' + value % 10)}; }
+std::string two_digits(long value) {
+  return {static_cast<char>('0' + value / 10), static_cast<char>('0' + value % 10)};
+}
 
 }  // namespace
 
@@ -41,7 +43,8 @@ std::string duration_words(double seconds) {
   return std::to_string(whole / 3600) + " h " + two_digits(whole % 3600 / 60) + " min";
 }
 
-Progress::Progress(std::ostream& stream, ProgressStyle style, Clock clock) : stream_(stream), style_(style), clock_(std::move(clock)) {}
+Progress::Progress(std::ostream& stream, ProgressStyle style, Clock clock)
+    : stream_(stream), style_(style), clock_(std::move(clock)) {}
 Progress::~Progress() { finish(); }
 
 void Progress::announce(const std::string& step) {
@@ -89,8 +92,8 @@ void Progress::show() {
     return;
   }
   const int filled = static_cast<int>(fraction * kBarCells);
-  stream_ << kClearLine << '[' << std::string(static_cast<std::size_t>(filled), '#') << std::string(static_cast<std::size_t>(kBarCells - filled), '-') << "] "
-          << line(fraction) << std::flush;
+  stream_ << kClearLine << '[' << std::string(static_cast<std::size_t>(filled), '#')
+          << std::string(static_cast<std::size_t>(kBarCells - filled), '-') << "] " << line(fraction) << std::flush;
   bar_visible_ = true;
 }
 
@@ -104,7 +107,8 @@ std::string Progress::line(double fraction) const {
   std::snprintf(percent, sizeof percent, "%3d %%", static_cast<int>(fraction * 100.0));
   std::string text = std::string(percent) + "  layer " + std::to_string(layer_);
   const double elapsed = seconds_between(started_, clock_());
-  if (fraction > 0.0 && elapsed > 0.0) text += "  about " + duration_words(elapsed * (1.0 - fraction) / fraction) + " left";
+  if (fraction > 0.0 && elapsed > 0.0)
+    text += "  about " + duration_words(elapsed * (1.0 - fraction) / fraction) + " left";
   return text;
 }
 

@@ -27,13 +27,16 @@ int complain(Console& console, int exit_code, const std::string& message) {
 std::optional<std::filesystem::path> report_program(const CertifyCommand& command) {
   if (!command.report) return std::nullopt;
   const auto program = sibling_program("lyap-report");
-  if (!program) throw UsageError("--report needs the program lyap-report beside lyap-certify, and this build does not have it");
+  if (!program)
+    throw UsageError("--report needs the program lyap-report beside lyap-certify, and this build does not have it");
   return program;
 }
 
 void print_summary(const CertifyCommand& command, const Certificate& certificate, std::ostream& stream, bool colours) {
   for (const std::string& remark : certificate.model.remarks) stream << "Note: " << remark << '\n';
-  stream << summary_table(certificate) << '\n' << theorem_sentences(certificate) << '\n' << result_lines(certificate, colours);
+  stream << summary_table(certificate) << '\n'
+         << theorem_sentences(certificate) << '\n'
+         << result_lines(certificate, colours);
   stream << "Wrote " << command.out.string() << " and " << command.arrays_file().string() << std::endl;
 }
 
@@ -51,9 +54,11 @@ int certify(const CertifyCommand& command, const CertifyTiers& tiers, Console& c
   } else {
     print_summary(command, result.certificate, console.out, console.out_colours);
   }
-  if (!console.out) throw ResourceError("stdout cannot be written; the certificate itself is in " + command.out.string());
+  if (!console.out)
+    throw ResourceError("stdout cannot be written; the certificate itself is in " + command.out.string());
   if (reporter) {
-    const int report_exit = run_program(*reporter, {command.out.string(), "--out", command.report->string()}, command.json);
+    const int report_exit =
+        run_program(*reporter, {command.out.string(), "--out", command.report->string()}, command.json);
     if (report_exit != kDone) return report_exit == kBadInput ? kResource : report_exit;
   }
   for (const FailOnOutcome& outcome : result.certificate.fail_on) {
@@ -85,7 +90,8 @@ int run_certify(const std::vector<std::string>& arguments, const CertifyTiers& t
   } catch (const Interrupted&) {
     return complain(console, kInterrupted, "interrupted; earlier output is intact");
   } catch (const std::bad_alloc&) {
-    return complain(console, kResource, "out of memory: a layer does not fit; use fewer --threads or a machine with more memory");
+    return complain(console, kResource,
+                    "out of memory: a layer does not fit; use fewer --threads or a machine with more memory");
   } catch (const ContractViolation& error) {
     return complain(console, kResource, "internal error, nothing was written: " + std::string(error.what()));
   } catch (const std::exception& error) {

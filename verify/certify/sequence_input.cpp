@@ -14,7 +14,9 @@ std::optional<SequenceInput> read_sequence(const CertifyCommand& command, const 
   input.description.kind = *command.sequence_kind;
   input.description.file = command.sequence_file.string();
   switch (*command.sequence_kind) {
-    case SequenceKind::kTokens: input.tokens = read_token_ids(command.sequence_file, description.vocabulary); break;
+    case SequenceKind::kTokens:
+      input.tokens = read_token_ids(command.sequence_file, description.vocabulary);
+      break;
     case SequenceKind::kText:
       input.tokens = tokenize_text(command.sequence_file, model.folder(), description.vocabulary);
       input.description.tokenizer_sha256 = sha256_of_file(model.folder() / "tokenizer.json");
@@ -24,7 +26,8 @@ std::optional<SequenceInput> read_sequence(const CertifyCommand& command, const 
       break;
   }
   input.description.steps = input.tokens.size();
-  for (const auto& [layer, matrix] : input.activations) input.description.steps = std::max(input.description.steps, matrix.rows);
+  for (const auto& [layer, matrix] : input.activations)
+    input.description.steps = std::max(input.description.steps, matrix.rows);
   input.description.sha256 = sha256_of_file(command.sequence_file);
   return input;
 }

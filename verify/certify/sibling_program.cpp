@@ -26,7 +26,8 @@ std::optional<std::filesystem::path> sibling_program(const std::string& name) {
   return path;
 }
 
-int run_program(const std::filesystem::path& program, const std::vector<std::string>& arguments, bool output_to_stderr) {
+int run_program(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                bool output_to_stderr) {
   std::vector<std::string> texts{program.string()};
   texts.insert(texts.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;

@@ -15,6 +15,7 @@ namespace lyap {
 
 /// Runs `program` with `arguments` and waits; its stdout goes to this process's stderr where `output_to_stderr`.
 /// Returns its exit code, 128 + the signal where one ended it. Throws ResourceError where it cannot be started.
-[[nodiscard]] int run_program(const std::filesystem::path& program, const std::vector<std::string>& arguments, bool output_to_stderr);
+[[nodiscard]] int run_program(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                              bool output_to_stderr);
 
 }  // namespace lyap

@@ -83,8 +83,8 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 int refuse(const std::string& verb) {
   const auto is_verb = [&verb](const Verb& known) { return verb == known.name; };
   if (std::any_of(kVerbs.begin(), kVerbs.end(), is_verb)) {
-    std::cerr << "lyap: '" << verb << "' is a verb of lyap, but this build does not have it: there is no " << program_of(verb) << " in "
-              << lyap::program_folder().string() << '\n';
+    std::cerr << "lyap: '" << verb << "' is a verb of lyap, but this build does not have it: there is no "
+              << program_of(verb) << " in " << lyap::program_folder().string() << '\n';
     return lyap::kUsage;
   }
   const Verb* nearest = &kVerbs.front();
@@ -111,7 +111,8 @@ int run(int argc, char** argv) {
     std::cout << "lyap " << lyap::build_information().version << " (" << lyap::build_information().commit << ")\n";
     return lyap::kDone;
   }
-  const bool plain = verb.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos && verb.front() != '-';
+  const bool plain =
+      verb.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos && verb.front() != '-';
   const auto program = plain ? lyap::sibling_program(program_of(verb)) : std::nullopt;
   if (!program) return refuse(verb);
   std::vector<char*> arguments{const_cast<char*>(program->c_str())};

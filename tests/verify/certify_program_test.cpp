@@ -265,6 +265,10 @@ struct Interrupt {
   const char* effort;
 };
 
+void PrintTo(const Interrupt& interrupt, std::ostream* stream) {
+  *stream << "signal" << interrupt.signal << "_after_" << interrupt.milliseconds << "ms_" << interrupt.effort;
+}
+
 class Interruption : public ::testing::TestWithParam<Interrupt> {};
 
 TEST_P(Interruption, ExitsWith130AndLeavesTheOldCertificateAndNoTemporaryFile) {

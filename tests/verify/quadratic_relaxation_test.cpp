@@ -7,6 +7,7 @@
 
 #include "numerics/mpfr_real.hpp"
 #include "numerics/silu.hpp"
+#include "numerics/vector_functions.hpp"
 #include "tests/verify/trajectory_random_blocks.hpp"
 #include "verify/certify/ball_quadratic.hpp"
 #include "verify/certify/even_part_relaxation.hpp"
@@ -33,12 +34,13 @@ TEST(EvenPartRelaxation, EveryPointLiesAboveItForAnyTouchingPoint) {
   });
 }
 
-// A touching point in range is touched; the slack is rounding of terms of size |omega| (|q| + reach^2), where G' loses a factor 1/touch to cancellation.
+// A touching point in range is touched, up to the width of the sigmoid's enclosure: it enters G(o^2) times |omega| o, and G'(o^2) over 4 o, which counts over
+// the whole range of q^2; all ends together take it at most four times.
 TEST(EvenPartRelaxation, TheTangentTouches) {
   for (const double touch : {0.02, 0.7, 3.0, 9.0}) {
     const EvenPartRelaxation part = relax_even_parts(std::vector<double>{-2.0}, std::vector<double>{10.0}, std::vector<double>{touch})[0];
     const double value = -2.0 * touch / (1 + std::exp(-touch));
-    EXPECT_NEAR(value, -touch + part.curvature * touch * touch + part.constant, 2.0 * (10.0 + 100.0 / touch) * 0x1p-50);
+    EXPECT_NEAR(value, -touch + part.curvature * touch * touch + part.constant, 4.0 * 2.0 * (touch + 100.0 / touch) * kVectorSigmoidWidth * 0x1p-52);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "numerics/blas_kernel.hpp"
+#include "numerics/memory_reuse.hpp"
 #include "numerics/parallel.hpp"
 #include "verify/certify/universal.hpp"
 #include "verify/checkpoint/checkpoint.hpp"
@@ -40,6 +41,7 @@ std::size_t deciding_channel(const std::vector<double>& rate_upper) {
 
 int main(int argc, char** argv) {
   lyap::select_blas_kernel(argv);
+  lyap::keep_freed_memory();
   lyap::set_thread_count(0);
   const std::filesystem::path model_folder = argc > 1 ? std::filesystem::path(argv[1]) : std::filesystem::path(LYAP_SOURCE_DIR) / "verify/examples/mamba-tiny";
   const lyap::Checkpoint model = lyap::Checkpoint::open(model_folder);

@@ -23,6 +23,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kResidualScale = 0x1p12;        // witnesses lie this far out: epsilon then costs less than 1e-7 of the radius for epsilon <= 1
 constexpr double kCutOffFactor = 1.0 - 1.031e-10;  // programs return p above 20: at least softplus(p) (1 - 1.0307e-10), theory/theorems/sustained_bound.md
 constexpr std::size_t kLargestWindow = 1536;     // J d_model up to which the taps are kept together
+constexpr std::size_t kRefinedChannels = 48;
 constexpr std::size_t kPeriods[] = {1, 2, 3, 4, 8};
 
 Eigen::Index index(std::size_t k) { return static_cast<Eigen::Index>(k); }
@@ -66,6 +67,7 @@ class Sharpening {
     search_periodic_inputs();
     enclose_witnesses();
     prove_bounds();
+    refine_deciding_exponents();
     for (std::size_t i = 0; i < step_lower_.size(); ++i) result_.quadratic.step.push_back(Interval::from_bounds(step_lower_[i], step_upper_[i]));
     for (std::size_t r = 0; r < BC_lower_.size(); ++r) result_.quadratic.BC.push_back(Interval::from_bounds(BC_lower_[r], BC_upper_[r]));
     return std::move(result_);
@@ -84,6 +86,8 @@ class Sharpening {
   void enclose_witnesses();
   void prove_bounds();
   void prove(const Job& job);
+  void refine_deciding_exponents();
+  void prove_sustained(std::size_t channel, const std::vector<Eigen::RowVectorXd>& suggestions);
   [[nodiscard]] SiluFunctional functional(const Job& job) const;
   [[nodiscard]] double lower_bound(const SiluFunctional& f, const RowMajorMatrix& window) const;
   [[nodiscard]] std::vector<Job> jobs() const;
@@ -225,11 +229,7 @@ double Sharpening::lower_bound(const SiluFunctional& f, const RowMajorMatrix& wi
 void Sharpening::prove(const Job& job) {
   const SiluFunctional f = functional(job);
   if (job.kind == Job::Kind::kSustained) {
-    const double mean = relaxation_.sustained_lower_bound(f, constants_.tokens[0].row(index(job.which)));
-    if (mean == -kInfinity) return;
-    const Interval p = Interval::from_exact(mean) + Interval::from_exact(block_.dt_bias[job.which]);
-    result_.mean_preactivation_lower[job.which] = p.lower();
-    result_.mean_step_lower[job.which] = (softplus(Interval::from_exact(p.lower())) * Interval::from_exact(kCutOffFactor)).lower();
+    prove_sustained(job.which, {constants_.tokens[0].row(index(job.which))});
     return;
   }
   const double bound = lower_bound(f, windows_.window(window_row(job)));
@@ -238,6 +238,46 @@ void Sharpening::prove(const Job& job) {
     case Job::Kind::kStepUpper: step_upper_[job.which] = -bound; break;
     case Job::Kind::kBCLower: BC_lower_[job.which] = bound; break;
     default: BC_upper_[job.which] = -bound; break;
+  }
+}
+
+// The best bound of the long-run mean over several suggested inputs, if it improves.
+void Sharpening::prove_sustained(std::size_t channel, const std::vector<Eigen::RowVectorXd>& suggestions) {
+  const SiluFunctional f = functional({Job::Kind::kSustained, channel});
+  std::vector<double> means(suggestions.size());
+  parallel_for(suggestions.size(), 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t k = begin; k < end; ++k) means[k] = relaxation_.sustained_lower_bound(f, suggestions[k]);
+  });
+  const double mean = *std::max_element(means.begin(), means.end());
+  if (mean == -kInfinity) return;
+  const double p = (Interval::from_exact(mean) + Interval::from_exact(block_.dt_bias[channel])).lower();
+  if (p <= result_.mean_preactivation_lower[channel]) return;
+  result_.mean_preactivation_lower[channel] = p;
+  result_.mean_step_lower[channel] = (softplus(Interval::from_exact(p)) * Interval::from_exact(kCutOffFactor)).lower();
+}
+
+// The channel with the smallest sustained rate decides the layer's exponent: it gets touching points from its one-step window too, until the channel that
+// decides has had them.
+void Sharpening::refine_deciding_exponents() {
+  const SingleThreadedProducts single;
+  std::vector<bool> refined(block_.d_inner, false);
+  for (std::size_t round = 0; round < kRefinedChannels && !stopped(); ++round) {
+    std::size_t deciding = 0;
+    double slowest = kInfinity;
+    for (std::size_t i = 0; i < block_.d_inner; ++i) {
+      const double log_alpha = *std::min_element(block_.A_log.row(i), block_.A_log.row(i) + block_.d_state);
+      const double log_rate = log_alpha + result_.mean_preactivation_lower[i];
+      if (log_rate < slowest) slowest = log_rate, deciding = i;
+    }
+    if (refined[deciding] || slowest == -kInfinity) return;
+    refined[deciding] = true;
+    const Eigen::RowVectorXd constant = constants_.tokens[0].row(index(deciding));
+    std::vector<Eigen::RowVectorXd> suggestions;
+    for (const RowMajorMatrix& token : windows_.tokens) {
+      suggestions.push_back(token.row(index(deciding)));
+      suggestions.push_back(0.5 * (token.row(index(deciding)) + constant));
+    }
+    prove_sustained(deciding, suggestions);
   }
 }
 

@@ -22,7 +22,8 @@ namespace {
 constexpr double kSiluLipschitz = 1.09984;  // |silu'| <= 1.09984 (asserted with MPFR in tests/verify/silu_relaxation_test.cpp)
 constexpr std::size_t kSpectralNormSize = std::size_t{1} << 20;  // Gram powers pay below this many entries
 constexpr double kSmallestEpsilon = 0x1p-900;  // below, squares that underflow would matter
-constexpr std::size_t kWitnessIterations = 12;
+constexpr int kWitnessIterations = 12;
+constexpr int kTokenWitnessIterations = 4;  // each reads the vocabulary once
 
 // What every relaxation says of every functional, and of silu's output.
 class Mamba1Universal {
@@ -127,6 +128,8 @@ FunctionalRanges Mamba1Universal::linear_ranges(const std::vector<LinearRelaxati
   if (over_vocabulary) {
     for (std::vector<Interval>& ranges :
          vocabulary_ranges_low_rank(*vocabulary_, block_.norm_epsilon, rows_of(block_.dt_proj, 0, block_.d_inner), taps)) {
+      const bool may_be_missing = in_bias_.empty() && tap_ranges.size() + 1 < taps.size();  // all but the current token
+      if (may_be_missing) hull_into(ranges, std::vector<Interval>(ranges.size()));
       const auto split = ranges.begin() + static_cast<std::ptrdiff_t>(block_.d_inner);
       tap_ranges.push_back({{ranges.begin(), split}, {split, ranges.end()}});
     }
@@ -168,11 +171,15 @@ void Mamba1Universal::relax_over_ball() {
   }
 }
 
+// With a bias in in_proj every number of present taps is a case of its own. Without one a missing tap contributes exactly zero, as no token may:
+// zero then joins every tap's range, and the full window covers all cases.
 void Mamba1Universal::relax_over_vocabulary() {
-  const std::vector<Interval> token_range = vocabulary_ranges(*vocabulary_, block_.norm_epsilon, tokens_.weights);
+  std::vector<Interval> token_range = vocabulary_ranges(*vocabulary_, block_.norm_epsilon, tokens_.weights);
+  if (in_bias_.empty()) hull_into(token_range, std::vector<Interval>(token_range.size()));
   std::vector<Interval> scan_input;
-  for (std::size_t present = 1; present <= block_.d_conv; ++present) {
-    const std::vector<Interval> q = convolution_range(block_.conv_weight, block_.conv_bias, in_bias_, 0, token_range, present);
+  for (const std::size_t present : tap_counts(block_.d_conv, !in_bias_.empty())) {
+    const std::vector<Interval> q =
+        convolution_range(block_.conv_weight, block_.conv_bias, in_bias_, 0, token_range, present);
     const std::vector<Interval> silu = silu_ranges(q);
     hull_into(scan_input, silu);
     FunctionalRanges ranges = linear_ranges(relaxations_of(q), present, true);
@@ -217,7 +224,7 @@ void Mamba1Universal::combine(UniversalBounds& bounds) const {
 // Witnesses for the channel that decides the layer; every channel is then read off the same two inputs.
 void Mamba1Universal::find_witnesses(UniversalBounds& bounds) const {
   const auto deciding = static_cast<std::size_t>(std::max_element(bounds.zeta_upper.begin(), bounds.zeta_upper.end()) - bounds.zeta_upper.begin());
-  const WitnessSearch search{block_, tokens_.weights, vocabulary_, static_cast<int>(kWitnessIterations)};
+  const WitnessSearch search{block_, tokens_.weights, vocabulary_, vocabulary_ == nullptr ? kWitnessIterations : kTokenWitnessIterations};
   bounds.witness_channel = deciding;
   bounds.witness_input = approx_worst_residual(search, deciding, false);
   const std::vector<Interval> one_step = preactivation_at(block_, bounds.witness_input);

@@ -57,9 +57,15 @@ constexpr ProbedArithmetic kArithmetic{"AVX", add, subtract, multiply, divide, s
 /// Fused multiply-add: x 1 + y, x 1 - y and x y + 0.
 namespace fma {
 #define LYAP_FMA __attribute__((target("avx,fma")))
-LYAP_FMA double add(double x, double y) { return avx::lanes(_mm256_fmadd_pd(_mm256_set1_pd(x), _mm256_set1_pd(1.0), _mm256_set1_pd(y))); }
-LYAP_FMA double subtract(double x, double y) { return avx::lanes(_mm256_fmsub_pd(_mm256_set1_pd(x), _mm256_set1_pd(1.0), _mm256_set1_pd(y))); }
-LYAP_FMA double multiply(double x, double y) { return avx::lanes(_mm256_fmadd_pd(_mm256_set1_pd(x), _mm256_set1_pd(y), _mm256_setzero_pd())); }
+LYAP_FMA double add(double x, double y) {
+  return avx::lanes(_mm256_fmadd_pd(_mm256_set1_pd(x), _mm256_set1_pd(1.0), _mm256_set1_pd(y)));
+}
+LYAP_FMA double subtract(double x, double y) {
+  return avx::lanes(_mm256_fmsub_pd(_mm256_set1_pd(x), _mm256_set1_pd(1.0), _mm256_set1_pd(y)));
+}
+LYAP_FMA double multiply(double x, double y) {
+  return avx::lanes(_mm256_fmadd_pd(_mm256_set1_pd(x), _mm256_set1_pd(y), _mm256_setzero_pd()));
+}
 constexpr ProbedArithmetic kArithmetic{"FMA", add, subtract, multiply, avx::divide, avx::square_root};
 }  // namespace fma
 

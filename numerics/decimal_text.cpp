@@ -39,13 +39,14 @@ std::string layout(const std::string& digits, long exponent) {
 
 std::string decimal_bound(double x, int digits, mpfr_rnd_t rounding) {
   if (std::isnan(x)) throw ContractViolation("decimal bound of a number that is not one");
-  if (digits < 2 || digits > kMostDigits) throw ContractViolation("decimal bound: the number of digits must be 2 to 1100");
+  if (digits < 2 || digits > kMostDigits)
+    throw ContractViolation("decimal bound: the number of digits must be 2 to 1100");
   if (std::isinf(x)) return x > 0.0 ? "inf" : "-inf";
   if (x == 0.0) return "0";
   const MpfrReal exact = MpfrReal::from_exact(x);
   mpfr_exp_t point = 0;
-  const std::unique_ptr<char, void (*)(char*)> raw(mpfr_get_str(nullptr, &point, 10, static_cast<std::size_t>(digits), exact.get(), rounding),
-                                                   mpfr_free_str);
+  const std::unique_ptr<char, void (*)(char*)> raw(
+      mpfr_get_str(nullptr, &point, 10, static_cast<std::size_t>(digits), exact.get(), rounding), mpfr_free_str);
   std::string text(raw.get());
   const bool negative = text.front() == '-';
   if (negative) text.erase(0, 1);
@@ -96,7 +97,8 @@ std::string hex_text(double x) {
 
 double double_from_decimal(std::string_view text, Direction direction) {
   if (!is_plain_decimal(text)) throw ContractViolation("not a decimal number: '" + std::string(text) + "'");
-  // Rounding in one direction twice, to 53 bits and then to binary64, is rounding once: the second grid is part of the first.
+  // Rounding in one direction twice, to 53 bits and then to binary64, is rounding once: the second grid is part of the
+  // first.
   const mpfr_rnd_t rounding = direction == Direction::kDown ? MPFR_RNDD : MPFR_RNDU;
   MpfrReal value = MpfrReal::from_exact(0.0, std::numeric_limits<double>::digits);
   mpfr_strtofr(value.get(), std::string(text).c_str(), nullptr, 10, rounding);

@@ -53,8 +53,9 @@ double correctly_rounded(UnaryFunction function, double p, Direction direction) 
   return leave(w.result, rounding);
 }
 
-/// w.first becomes a bound of sigmoid(w.argument). For p >= 0 it is 1/(1 + exp(-p)), decreasing in the exponential; for p < 0 it is
-/// e/(1 + e) with e = exp(p), increasing in e, so a bound of e on one side gives the quotient's on the same side.
+/// w.first becomes a bound of sigmoid(w.argument). For p >= 0 it is 1/(1 + exp(-p)), decreasing in the exponential; for
+/// p < 0 it is e/(1 + e) with e = exp(p), increasing in e, so a bound of e on one side gives the quotient's on the same
+/// side.
 void bound_sigmoid(WorkingNumbers& w, mpfr_rnd_t rounding) {
   const mpfr_rnd_t other = opposite(rounding);
   if (mpfr_signbit(w.argument) == 0) {

@@ -2,11 +2,12 @@
 
 #include "numerics/direction.hpp"
 
-/// Elementary functions at one binary64 number, rounded in a stated direction: the largest binary64 number at most the exact
-/// value (kDown) or the least at least it (kUp), through MPFR. The interval functions are made of these.
-/// exp, expm1, log, log1p and tanh are correctly rounded. softplus, sigmoid and silu are composed of directed steps at kWorkingBits:
-/// always on the right side, and at most kComposedUlps ulps from the exact value.
-/// Arguments may be infinite: the value is the limit there. Zeros are +0. Callable in any rounding mode, which stays as it was.
+/// Elementary functions at one binary64 number, rounded in a stated direction: the largest binary64 number at most the
+/// exact value (kDown) or the least at least it (kUp), through MPFR. The interval functions are made of these.
+/// exp, expm1, log, log1p and tanh are correctly rounded. softplus, sigmoid and silu are composed of directed steps at
+/// kWorkingBits: always on the right side, and at most kComposedUlps ulps from the exact value.
+/// Arguments may be infinite: the value is the limit there. Zeros are +0. Callable in any rounding mode, which stays as
+/// it was.
 /// Throw ContractViolation for NaN, and log and log1p outside their closed domains [0, infinity], [-1, infinity].
 /// Cost: 2 to 10 microseconds.
 namespace lyap {

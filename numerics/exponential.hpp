@@ -8,8 +8,10 @@ namespace lyap {
 inline constexpr int kExponentialUlps = 1;
 
 /// Encloses {exp(p) : p in x}.
-/// Containment: for every real p in x, exp(p) lies in the result; never negative, 0 only where the value is below the smallest subnormal.
-/// Width: at most kExponentialUlps ulps wider than the exact range at each end (asserted in tests/numerics/exponential_test.cpp).
+/// Containment: for every real p in x, exp(p) lies in the result; never negative, 0 only where the value is below the
+/// smallest subnormal.
+/// Width: at most kExponentialUlps ulps wider than the exact range at each end (asserted in
+/// tests/numerics/exponential_test.cpp).
 /// Monotone, so the endpoints suffice; MPFR, rounded outward.
 [[nodiscard]] Interval exp(const Interval& x);
 

@@ -41,7 +41,8 @@ double Interval::midpoint() const {
   if (a == -kInfinity && b == kInfinity) return 0.0;
   if (a == -kInfinity) return -kLargest;
   if (b == kInfinity) return kLargest;
-  // Halving first avoids overflow but loses the last bit of subnormals; the clamp keeps the result inside in every case.
+  // Halving first avoids overflow but loses the last bit of subnormals; the clamp keeps the result inside in every
+  // case.
   const double middle = std::fabs(a) > 1.0 || std::fabs(b) > 1.0 ? a / 2.0 + b / 2.0 : (a + b) / 2.0;
   return without_sign_of_zero(std::clamp(middle, a, b));
 }
@@ -54,9 +55,7 @@ double Interval::radius_upper_bound() const {
 
 double Interval::magnitude() const { return std::max(std::fabs(lower()), std::fabs(upper())); }
 
-double Interval::mignitude() const {
-  return contains(0.0) ? 0.0 : std::min(std::fabs(lower()), std::fabs(upper()));
-}
+double Interval::mignitude() const { return contains(0.0) ? 0.0 : std::min(std::fabs(lower()), std::fabs(upper())); }
 
 Interval& Interval::operator+=(const Interval& y) {
   bounds_ += y.bounds_;
@@ -86,7 +85,8 @@ Interval abs(const Interval& x) { return Interval::from_bounds(x.mignitude(), x.
 Interval square(const Interval& x) {
   const double least = x.mignitude();
   const double largest = x.magnitude();
-  return Interval::from_bounds(DirectedArithmetic::mul_down(least, least), DirectedArithmetic::mul_up(largest, largest));
+  return Interval::from_bounds(DirectedArithmetic::mul_down(least, least),
+                               DirectedArithmetic::mul_up(largest, largest));
 }
 
 Interval max(const Interval& x, const Interval& y) {

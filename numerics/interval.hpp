@@ -7,28 +7,33 @@
 
 namespace lyap {
 
-/// A closed interval [lower, upper] of real numbers, lower <= upper, ends in binary64; an end may be infinite, never NaN.
+/// A closed interval [lower, upper] of real numbers, lower <= upper, ends in binary64; an end may be infinite, never
+/// NaN.
 /// Containment contract of every operation and function here: for all real points of the operands where the real
 /// operation is defined, its exact result lies in the returned interval. There is no implicit road from double.
-/// Ends of + - * / are the exact range correctly rounded outward, in any rounding mode of the caller, which is left as it was.
-/// Boost.Interval under a policy of ours that changes the rounding direction inside each operation: this is the slow reference
-/// (tens of nanoseconds an operation); arrays have numerics/vector_functions.hpp and numerics/rigorous_product.hpp.
-/// A point at infinity, from_exact(infinity), holds no real number: it serves as a bound that never binds in min and max.
+/// Ends of + - * / are the exact range correctly rounded outward, in any rounding mode of the caller, which is left as
+/// it was.
+/// Boost.Interval under a policy of ours that changes the rounding direction inside each operation: this is the slow
+/// reference (tens of nanoseconds an operation); arrays have numerics/vector_functions.hpp and
+/// numerics/rigorous_product.hpp.
+/// A point at infinity, from_exact(infinity), holds no real number: it serves as a bound that never binds in min and
+/// max.
 class Interval {
  public:
   Interval() = default;                                     ///< [0, 0]
   static Interval from_exact(double x);                     ///< {x}; throws ContractViolation for NaN
   static Interval from_bounds(double lower, double upper);  ///< throws ContractViolation for NaN or lower > upper
-  /// The tightest interval around the decimal number, e.g. "0.1" or "-3.5e-7". Throws ContractViolation for any other text.
+  /// The tightest interval around the decimal number, e.g. "0.1" or "-3.5e-7". Throws ContractViolation for any other
+  /// text.
   static Interval from_decimal(std::string_view text);
   static Interval entire();  ///< (-infinity, infinity)
 
   [[nodiscard]] double lower() const { return without_sign_of_zero(bounds_.lower()); }
   [[nodiscard]] double upper() const { return without_sign_of_zero(bounds_.upper()); }
-  /// At least upper - lower, by less than one ulp.
+  /// upper - lower, rounded upward.
   [[nodiscard]] double width_upper_bound() const;
-  /// A finite number in the interval, at most one ulp from its middle; the largest finite one of that sign where an end is infinite and
-  /// 0 for the entire line.
+  /// A finite number in the interval, at most one ulp from its middle; where one end is infinite, the largest finite
+  /// number of its sign; 0 for the entire line.
   [[nodiscard]] double midpoint() const;
   /// The least binary64 r with every point within r of midpoint(); infinite where an end is.
   [[nodiscard]] double radius_upper_bound() const;

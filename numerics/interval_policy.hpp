@@ -25,25 +25,33 @@ inline constexpr std::uint32_t kRoundingControl = D == Direction::kUp ? 0x5F80u 
 template <Direction D>
 [[nodiscard]] inline double directed_add(double x, double y) {
   std::uint32_t saved;
-  asm("stmxcsr %1\n\tldmxcsr %3\n\taddsd %2, %0\n\tldmxcsr %1" : "+&x"(x), "=&m"(saved) : "x"(y), "m"(kRoundingControl<D>));
+  asm("stmxcsr %1\n\tldmxcsr %3\n\taddsd %2, %0\n\tldmxcsr %1"
+      : "+&x"(x), "=&m"(saved)
+      : "x"(y), "m"(kRoundingControl<D>));
   return x;
 }
 template <Direction D>
 [[nodiscard]] inline double directed_subtract(double x, double y) {
   std::uint32_t saved;
-  asm("stmxcsr %1\n\tldmxcsr %3\n\tsubsd %2, %0\n\tldmxcsr %1" : "+&x"(x), "=&m"(saved) : "x"(y), "m"(kRoundingControl<D>));
+  asm("stmxcsr %1\n\tldmxcsr %3\n\tsubsd %2, %0\n\tldmxcsr %1"
+      : "+&x"(x), "=&m"(saved)
+      : "x"(y), "m"(kRoundingControl<D>));
   return x;
 }
 template <Direction D>
 [[nodiscard]] inline double directed_multiply(double x, double y) {
   std::uint32_t saved;
-  asm("stmxcsr %1\n\tldmxcsr %3\n\tmulsd %2, %0\n\tldmxcsr %1" : "+&x"(x), "=&m"(saved) : "x"(y), "m"(kRoundingControl<D>));
+  asm("stmxcsr %1\n\tldmxcsr %3\n\tmulsd %2, %0\n\tldmxcsr %1"
+      : "+&x"(x), "=&m"(saved)
+      : "x"(y), "m"(kRoundingControl<D>));
   return x;
 }
 template <Direction D>
 [[nodiscard]] inline double directed_divide(double x, double y) {
   std::uint32_t saved;
-  asm("stmxcsr %1\n\tldmxcsr %3\n\tdivsd %2, %0\n\tldmxcsr %1" : "+&x"(x), "=&m"(saved) : "x"(y), "m"(kRoundingControl<D>));
+  asm("stmxcsr %1\n\tldmxcsr %3\n\tdivsd %2, %0\n\tldmxcsr %1"
+      : "+&x"(x), "=&m"(saved)
+      : "x"(y), "m"(kRoundingControl<D>));
   return x;
 }
 template <Direction D>
@@ -53,8 +61,9 @@ template <Direction D>
   return x;
 }
 
-/// Rounding policy for boost::numeric::interval. Ends are extended reals, and what IEEE arithmetic calls invalid is settled as
-/// the containment contract wants it: 0 * infinity is 0, infinity - infinity and infinity / infinity give the unbounded or zero end.
+/// Rounding policy for boost::numeric::interval. Ends are extended reals, and what IEEE arithmetic calls invalid is
+/// settled as the containment contract wants it: 0 * infinity is 0, infinity - infinity and infinity / infinity give
+/// the unbounded or zero end.
 struct DirectedArithmetic {
   using unprotected_rounding = DirectedArithmetic;
 
@@ -79,6 +88,7 @@ struct DirectedArithmetic {
 };
 
 using BoostInterval = boost::numeric::interval<
-    double, boost::numeric::interval_lib::policies<DirectedArithmetic, boost::numeric::interval_lib::checking_base<double>>>;
+    double,
+    boost::numeric::interval_lib::policies<DirectedArithmetic, boost::numeric::interval_lib::checking_base<double>>>;
 
 }  // namespace lyap

@@ -36,7 +36,8 @@ MpfrReal::MpfrReal() {
 
 MpfrReal MpfrReal::from_exact(double x, mpfr_prec_t bits) {
   if (std::isnan(x)) throw ContractViolation("MpfrReal: not a number");
-  if (bits < std::numeric_limits<double>::digits || bits > MPFR_PREC_MAX) throw ContractViolation("MpfrReal: fewer than 53 bits");
+  if (bits < std::numeric_limits<double>::digits || bits > MPFR_PREC_MAX)
+    throw ContractViolation("MpfrReal: fewer than 53 bits");
   MpfrReal result;
   mpfr_set_prec(result.value_, bits);
   mpfr_set_d(result.value_, x, MPFR_RNDN);

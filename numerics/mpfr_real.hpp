@@ -11,10 +11,12 @@
 
 namespace lyap {
 
-/// A real number to 256 bits (or another precision), every operation rounded to nearest: the judge that enclosures are tested with.
-/// It is an approximation, not an enclosure: relative error 2^-256 an operation, without overflow or underflow in practice
-/// (exponents to 2^62). One operation judges exactly: binary64 ends lie on the 256-bit grid and rounding is monotone, so a result
-/// that lies between two binary64 numbers still does after rounding. Outside its domain a function returns NaN.
+/// A real number to 256 bits (or another precision), every operation rounded to nearest: the judge that enclosures are
+/// tested with.
+/// It is an approximation, not an enclosure: relative error 2^-256 an operation, without overflow or underflow in
+/// practice (exponents to 2^62). One operation judges exactly: binary64 ends lie on the 256-bit grid and rounding is
+/// monotone, so a result that lies between two binary64 numbers still does after rounding. Outside its domain a
+/// function returns NaN.
 /// A result has the larger of its operands' precisions. A moved-from value may only be assigned to or destroyed.
 /// Objects may be used on any thread, one thread at a time. Cost: tens of nanoseconds for + - *, microseconds for exp.
 class MpfrReal {
@@ -75,7 +77,8 @@ class MpfrReal {
 [[nodiscard]] MpfrReal abs(const MpfrReal& x);
 [[nodiscard]] MpfrReal max(const MpfrReal& x, const MpfrReal& y);
 [[nodiscard]] MpfrReal min(const MpfrReal& x, const MpfrReal& y);
-/// log(1 + exp(x)), 1/(1 + exp(-x)) and x/(1 + exp(-x)), with relative error of a few 2^-256 (the precision) everywhere.
+/// log(1 + exp(x)), 1/(1 + exp(-x)) and x/(1 + exp(-x)), with relative error of a few 2^-256 (the precision)
+/// everywhere.
 [[nodiscard]] MpfrReal softplus(const MpfrReal& x);
 [[nodiscard]] MpfrReal sigmoid(const MpfrReal& x);
 [[nodiscard]] MpfrReal silu(const MpfrReal& x);

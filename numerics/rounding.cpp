@@ -65,15 +65,30 @@ constexpr KnownResult kKnownResults[] = {
     {Operation::kSubtract, 1.0, 0x1p-60, {1.0, 0x1.fffffffffffffp-1, 1.0, 0x1.fffffffffffffp-1}},
     {Operation::kSubtract, -1.0, 0x1p-60, {-1.0, -0x1.0000000000001p+0, -1.0, -1.0}},
     {Operation::kSubtract, 0x1.8p-1022, 0x1p-1022, {0x1p-1023, 0x1p-1023, 0x1p-1023, 0x1p-1023}},
-    {Operation::kMultiply, 1.0 + 0x1p-30, 1.0 + 0x1p-30, {1.0 + 0x1p-29, 1.0 + 0x1p-29, 1.0 + 0x1p-29 + 0x1p-52, 1.0 + 0x1p-29}},
-    {Operation::kMultiply, -1.0 - 0x1p-30, 1.0 + 0x1p-30, {-1.0 - 0x1p-29, -1.0 - 0x1p-29 - 0x1p-52, -1.0 - 0x1p-29, -1.0 - 0x1p-29}},
+    {Operation::kMultiply,
+     1.0 + 0x1p-30,
+     1.0 + 0x1p-30,
+     {1.0 + 0x1p-29, 1.0 + 0x1p-29, 1.0 + 0x1p-29 + 0x1p-52, 1.0 + 0x1p-29}},
+    {Operation::kMultiply,
+     -1.0 - 0x1p-30,
+     1.0 + 0x1p-30,
+     {-1.0 - 0x1p-29, -1.0 - 0x1p-29 - 0x1p-52, -1.0 - 0x1p-29, -1.0 - 0x1p-29}},
     {Operation::kMultiply, 0x1p-1074, 0.25, {0.0, 0.0, 0x1p-1074, 0.0}},
     {Operation::kMultiply, 0x1p-1022, 0.5, {0x1p-1023, 0x1p-1023, 0x1p-1023, 0x1p-1023}},
     {Operation::kMultiply, 0x1p-1074, 0x1p+1000, {0x1p-74, 0x1p-74, 0x1p-74, 0x1p-74}},
-    {Operation::kDivide, 1.0, 3.0, {0x1.5555555555555p-2, 0x1.5555555555555p-2, 0x1.5555555555556p-2, 0x1.5555555555555p-2}},
-    {Operation::kDivide, -1.0, 3.0, {-0x1.5555555555555p-2, -0x1.5555555555556p-2, -0x1.5555555555555p-2, -0x1.5555555555555p-2}},
+    {Operation::kDivide,
+     1.0,
+     3.0,
+     {0x1.5555555555555p-2, 0x1.5555555555555p-2, 0x1.5555555555556p-2, 0x1.5555555555555p-2}},
+    {Operation::kDivide,
+     -1.0,
+     3.0,
+     {-0x1.5555555555555p-2, -0x1.5555555555556p-2, -0x1.5555555555555p-2, -0x1.5555555555555p-2}},
     {Operation::kDivide, 0x1p-1060, 0x1p+10, {0x1p-1070, 0x1p-1070, 0x1p-1070, 0x1p-1070}},
-    {Operation::kSquareRoot, 2.0, 0.0, {0x1.6a09e667f3bcdp+0, 0x1.6a09e667f3bccp+0, 0x1.6a09e667f3bcdp+0, 0x1.6a09e667f3bccp+0}},
+    {Operation::kSquareRoot,
+     2.0,
+     0.0,
+     {0x1.6a09e667f3bcdp+0, 0x1.6a09e667f3bccp+0, 0x1.6a09e667f3bcdp+0, 0x1.6a09e667f3bccp+0}},
     {Operation::kSquareRoot, 0x1p-1074, 0.0, {0x1p-537, 0x1p-537, 0x1p-537, 0x1p-537}},
 };
 
@@ -95,7 +110,8 @@ double evaluate(const ProbedArithmetic& arithmetic, const KnownResult& known) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-/// What is wrong with one arithmetic in one mode, or nothing. The comparison is of bits' values, so flushing cannot hide in it.
+/// What is wrong with one arithmetic in one mode, or nothing. The comparison is of bits' values, so flushing cannot
+/// hide in it.
 std::optional<std::string> first_failure(const ProbedArithmetic& arithmetic, std::size_t mode) {
   for (const KnownResult& known : kKnownResults) {
     std::fesetround(kModes[mode].value);
@@ -103,8 +119,9 @@ std::optional<std::string> first_failure(const ProbedArithmetic& arithmetic, std
     std::fesetround(FE_TONEAREST);
     if (!(result == known.expected[mode])) {
       char text[256];
-      std::snprintf(text, sizeof text, "%s arithmetic, rounding %s: %a %s %a gave %a instead of %a", arithmetic.name, kModes[mode].name,
-                    known.x, kOperationNames[static_cast<std::size_t>(known.operation)], known.y, result, known.expected[mode]);
+      std::snprintf(text, sizeof text, "%s arithmetic, rounding %s: %a %s %a gave %a instead of %a", arithmetic.name,
+                    kModes[mode].name, known.x, kOperationNames[static_cast<std::size_t>(known.operation)], known.y,
+                    result, known.expected[mode]);
       return text;
     }
   }
@@ -136,7 +153,8 @@ RoundingSelfTest rounding_self_test(std::span<const ProbedArithmetic> arithmetic
   if ((_mm_getcsr() & (kFlushToZero | kDenormalsAreZero)) != 0) {
     return {false, "subnormal numbers are flushed to zero (FTZ or DAZ is set, as fast-math start-up code does)"};
   }
-  if (constants_are_folded()) return {false, "the compiler combined constants ahead of time: built without -frounding-math"};
+  if (constants_are_folded())
+    return {false, "the compiler combined constants ahead of time: built without -frounding-math"};
   for (const ProbedArithmetic& probed : arithmetic) {
     for (std::size_t mode = 0; mode < kModes.size(); ++mode) {
       if (const auto failure = first_failure(probed, mode)) return {false, *failure};

@@ -7,8 +7,8 @@ namespace lyap {
 
 /// Sets the processor's rounding direction to upward for its lifetime and restores the previous one.
 /// With values stored as (-lower, upper) every bound is then obtained by upward rounding alone.
-/// A compiler may move arithmetic on local variables past the change of direction, -frounding-math or not: read the operands
-/// from memory that the compiler cannot see through, or pass operands and results through pinned().
+/// A compiler may move arithmetic on local variables past the change of direction, -frounding-math or not: read the
+/// operands from memory that the compiler cannot see through, or pass operands and results through pinned().
 class RoundingUpward {
  public:
   RoundingUpward();
@@ -48,7 +48,8 @@ struct ProbedArithmetic {
 
 /// Checks on the calling thread that directed rounding is honoured for + - * / and sqrt, scalar and vector, that the
 /// compiler folded none of it, that subnormals are not flushed, and that nearest rounding is in force on entry.
-/// The rounding direction on return is that on entry. Fails under Valgrind and under any fast-math build. Cost: microseconds.
+/// The rounding direction on return is that on entry. Fails under Valgrind and under any fast-math build. Cost:
+/// microseconds.
 [[nodiscard]] RoundingSelfTest rounding_self_test();
 /// The same on the given arithmetic instead of the processor's.
 [[nodiscard]] RoundingSelfTest rounding_self_test(std::span<const ProbedArithmetic> arithmetic);

@@ -6,7 +6,8 @@
 
 namespace lyap {
 
-// No binary64 number lies strictly between the two bounds of the argmin, so an interval is on its left, on its right, or holds it.
+// No binary64 number lies strictly between the two bounds of the argmin, so an interval is on its left, on its right,
+// or holds it.
 Interval silu(const Interval& x) {
   if (x.upper() <= kSiluArgminLower) {
     return Interval::from_bounds(silu_bound(x.upper(), Direction::kDown), silu_bound(x.lower(), Direction::kUp));
@@ -14,7 +15,8 @@ Interval silu(const Interval& x) {
   if (x.lower() >= kSiluArgminUpper) {
     return Interval::from_bounds(silu_bound(x.lower(), Direction::kDown), silu_bound(x.upper(), Direction::kUp));
   }
-  return Interval::from_bounds(kSiluMinimumLower, std::max(silu_bound(x.lower(), Direction::kUp), silu_bound(x.upper(), Direction::kUp)));
+  return Interval::from_bounds(kSiluMinimumLower,
+                               std::max(silu_bound(x.lower(), Direction::kUp), silu_bound(x.upper(), Direction::kUp)));
 }
 
 }  // namespace lyap

@@ -8,7 +8,8 @@ namespace lyap {
 
 Interval sqrt(const Interval& x) {
   if (x.upper() < 0.0) throw ContractViolation("sqrt: every number in the interval is negative");
-  return Interval::from_bounds(DirectedArithmetic::sqrt_down(std::max(x.lower(), 0.0)), DirectedArithmetic::sqrt_up(x.upper()));
+  return Interval::from_bounds(DirectedArithmetic::sqrt_down(std::max(x.lower(), 0.0)),
+                               DirectedArithmetic::sqrt_up(x.upper()));
 }
 
 }  // namespace lyap

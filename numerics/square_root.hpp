@@ -11,7 +11,8 @@ inline constexpr int kSquareRootUlps = 1;
 /// Containment: for every real p >= 0 in x, sqrt(p) lies in the result; never negative.
 /// Width: at most kSquareRootUlps ulps wider than the exact range at each end, none where that is a binary64 number
 /// (asserted in tests/numerics/square_root_test.cpp).
-/// Throws ContractViolation where every number in x is negative. Monotone; the processor's square root, rounded outward.
+/// Throws ContractViolation where every number in x is negative. Monotone; the processor's square root, rounded
+/// outward.
 [[nodiscard]] Interval sqrt(const Interval& x);
 
 }  // namespace lyap

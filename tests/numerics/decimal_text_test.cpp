@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <rapidcheck/gtest.h>
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
-#include <rapidcheck/gtest.h>
 
 #include "enclosure_check.hpp"
 #include "numerics/contract_violation.hpp"

@@ -18,9 +18,32 @@ inline constexpr double kSmallestNormal = std::numeric_limits<double>::min();
 
 /// Arguments where programs go wrong: ends of the range, subnormals, thresholds of exp, ties, the softplus cut-off.
 inline std::vector<double> extreme_arguments() {
-  std::vector<double> positive{0.0,  kSmallest, 1e-310, kSmallestNormal, 1e-300, 0x1p-54, 0x1p-53, 1e-8, 0.5,   1.0,    1.2784645427610738,
-                               20.0, 36.05,     37.0,   88.7,            700.0,  709.78,  709.79,  710.0, 744.44, 745.13, 745.14,
-                               750.0, 1e5,      1e300,  kLargest};
+  std::vector<double> positive{0.0,
+                               kSmallest,
+                               1e-310,
+                               kSmallestNormal,
+                               1e-300,
+                               0x1p-54,
+                               0x1p-53,
+                               1e-8,
+                               0.5,
+                               1.0,
+                               1.2784645427610738,
+                               20.0,
+                               36.05,
+                               37.0,
+                               88.7,
+                               700.0,
+                               709.78,
+                               709.79,
+                               710.0,
+                               744.44,
+                               745.13,
+                               745.14,
+                               750.0,
+                               1e5,
+                               1e300,
+                               kLargest};
   std::vector<double> all;
   for (const double p : positive) {
     all.push_back(p);
@@ -53,13 +76,24 @@ inline double stepped(double x, int steps, double towards) {
 
 /// Each end, moved inward by `ulps` steps, has reached the exact range or passed into it.
 inline bool is_within_ulps(const Interval& enclosure, const Range& exact, int ulps) {
-  return exact.lower <= stepped(enclosure.lower(), ulps, kInfinity) && exact.upper >= stepped(enclosure.upper(), ulps, -kInfinity);
+  return exact.lower <= stepped(enclosure.lower(), ulps, kInfinity) &&
+         exact.upper >= stepped(enclosure.upper(), ulps, -kInfinity);
 }
 
-/// The deliberately wrong enclosures of the negative controls: one end moved inward, and one end moved outward, by one ulp.
-inline Interval with_lower_end_cut(const Interval& x) { return Interval::from_bounds(stepped(x.lower(), 1, kInfinity), std::max(x.upper(), stepped(x.lower(), 1, kInfinity))); }
-inline Interval with_upper_end_cut(const Interval& x) { return Interval::from_bounds(std::min(x.lower(), stepped(x.upper(), 1, -kInfinity)), stepped(x.upper(), 1, -kInfinity)); }
-inline Interval with_lower_end_slack(const Interval& x) { return Interval::from_bounds(stepped(x.lower(), 1, -kInfinity), x.upper()); }
-inline Interval with_upper_end_slack(const Interval& x) { return Interval::from_bounds(x.lower(), stepped(x.upper(), 1, kInfinity)); }
+/// The deliberately wrong enclosures of the negative controls: one end moved inward, and one end moved outward, by one
+/// ulp.
+inline Interval with_lower_end_cut(const Interval& x) {
+  return Interval::from_bounds(stepped(x.lower(), 1, kInfinity), std::max(x.upper(), stepped(x.lower(), 1, kInfinity)));
+}
+inline Interval with_upper_end_cut(const Interval& x) {
+  return Interval::from_bounds(std::min(x.lower(), stepped(x.upper(), 1, -kInfinity)),
+                               stepped(x.upper(), 1, -kInfinity));
+}
+inline Interval with_lower_end_slack(const Interval& x) {
+  return Interval::from_bounds(stepped(x.lower(), 1, -kInfinity), x.upper());
+}
+inline Interval with_upper_end_slack(const Interval& x) {
+  return Interval::from_bounds(x.lower(), stepped(x.upper(), 1, kInfinity));
+}
 
 }  // namespace lyap::enclosure_check

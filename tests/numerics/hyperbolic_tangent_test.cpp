@@ -17,8 +17,10 @@ TEST(HyperbolicTangent, contains_the_exact_range_and_is_at_most_the_stated_ulps_
 }
 
 TEST(HyperbolicTangent, a_cut_or_slack_enclosure_is_caught_by_the_same_check) {
-  check_that_wrong_enclosures_are_caught(kEnclosure, kJudge, random_arguments::between(0.1, 50.0), kHyperbolicTangentUlps);
-  check_that_wrong_enclosures_are_caught(kEnclosure, kJudge, random_arguments::between(-50.0, -0.1), kHyperbolicTangentUlps);
+  check_that_wrong_enclosures_are_caught(kEnclosure, kJudge, random_arguments::between(0.1, 50.0),
+                                         kHyperbolicTangentUlps);
+  check_that_wrong_enclosures_are_caught(kEnclosure, kJudge, random_arguments::between(-50.0, -0.1),
+                                         kHyperbolicTangentUlps);
 }
 
 TEST(HyperbolicTangent, is_true_and_tight_at_extremes) { check_extremes(kEnclosure, kJudge, kHyperbolicTangentUlps); }

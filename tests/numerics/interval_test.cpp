@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <rapidcheck/gtest.h>
 #include <array>
 #include <cfenv>
-#include <rapidcheck/gtest.h>
 #include <sstream>
 
 #include "enclosure_check.hpp"
@@ -30,10 +30,14 @@ struct Operation {
 };
 
 const std::array<Operation, 4> kOperations{{
-    {"+", [](const Interval& x, const Interval& y) { return x + y; }, [](const MpfrReal& x, const MpfrReal& y) { return x + y; }},
-    {"-", [](const Interval& x, const Interval& y) { return x - y; }, [](const MpfrReal& x, const MpfrReal& y) { return x - y; }},
-    {"*", [](const Interval& x, const Interval& y) { return x * y; }, [](const MpfrReal& x, const MpfrReal& y) { return x * y; }},
-    {"/", [](const Interval& x, const Interval& y) { return x / y; }, [](const MpfrReal& x, const MpfrReal& y) { return x / y; }},
+    {"+", [](const Interval& x, const Interval& y) { return x + y; },
+     [](const MpfrReal& x, const MpfrReal& y) { return x + y; }},
+    {"-", [](const Interval& x, const Interval& y) { return x - y; },
+     [](const MpfrReal& x, const MpfrReal& y) { return x - y; }},
+    {"*", [](const Interval& x, const Interval& y) { return x * y; },
+     [](const MpfrReal& x, const MpfrReal& y) { return x * y; }},
+    {"/", [](const Interval& x, const Interval& y) { return x / y; },
+     [](const MpfrReal& x, const MpfrReal& y) { return x / y; }},
 }};
 
 /// The exact range over two bounded intervals, from the four corners (for division: y without 0).
@@ -127,7 +131,8 @@ TEST(IntervalArithmetic, extremes_never_give_an_end_that_is_not_a_number) {
   ends.push_back(-kInfinity);
   std::vector<Interval> operands;
   for (const double a : ends) {
-    for (const double b : {a, 0.0, 1.0, -1.0, kInfinity, -kInfinity, kSmallest}) operands.push_back(Interval::from_bounds(std::min(a, b), std::max(a, b)));
+    for (const double b : {a, 0.0, 1.0, -1.0, kInfinity, -kInfinity, kSmallest})
+      operands.push_back(Interval::from_bounds(std::min(a, b), std::max(a, b)));
   }
   for (const Interval& x : operands) {
     for (const Interval& y : operands) {
@@ -147,9 +152,11 @@ TEST(IntervalArithmetic, zero_times_infinity_and_infinity_minus_infinity_are_sou
   EXPECT_TRUE(have_same_bounds(unbounded - unbounded, Interval::entire()));
   EXPECT_TRUE(have_same_bounds(unbounded / unbounded, Interval::from_bounds(0.0, kInfinity)));
   EXPECT_TRUE(have_same_bounds(Interval::from_exact(1.0) / Interval(), Interval::entire()));
-  EXPECT_TRUE(have_same_bounds(Interval::from_exact(1.0) / Interval::from_bounds(0.0, 2.0), Interval::from_bounds(0.5, kInfinity)));
+  EXPECT_TRUE(have_same_bounds(Interval::from_exact(1.0) / Interval::from_bounds(0.0, 2.0),
+                               Interval::from_bounds(0.5, kInfinity)));
   EXPECT_TRUE(have_same_bounds(Interval::from_exact(1.0) / Interval::from_bounds(-2.0, 2.0), Interval::entire()));
-  EXPECT_TRUE(have_same_bounds(Interval::from_exact(kLargest) + Interval::from_exact(kLargest), Interval::from_bounds(kLargest, kInfinity)));
+  EXPECT_TRUE(have_same_bounds(Interval::from_exact(kLargest) + Interval::from_exact(kLargest),
+                               Interval::from_bounds(kLargest, kInfinity)));
 }
 
 TEST(IntervalArithmetic, does_not_depend_on_the_rounding_mode) {
@@ -176,7 +183,8 @@ TEST(Interval, is_zero_when_not_initialised_and_refuses_what_is_no_interval) {
 }
 
 TEST(Interval, a_decimal_is_enclosed_as_tightly_as_can_be) {
-  EXPECT_TRUE(have_same_bounds(Interval::from_decimal("0.1"), Interval::from_bounds(0x1.9999999999999p-4, 0x1.999999999999ap-4)));
+  EXPECT_TRUE(have_same_bounds(Interval::from_decimal("0.1"),
+                               Interval::from_bounds(0x1.9999999999999p-4, 0x1.999999999999ap-4)));
   EXPECT_TRUE(have_same_bounds(Interval::from_decimal("-.5"), Interval::from_exact(-0.5)));
   EXPECT_TRUE(have_same_bounds(Interval::from_decimal("+12e0"), Interval::from_exact(12.0)));
   EXPECT_TRUE(have_same_bounds(Interval::from_decimal("1e-400"), Interval::from_bounds(0.0, kSmallest)));
@@ -233,7 +241,8 @@ TEST(Interval, is_printed_exactly) {
   EXPECT_EQ(out.str(), "[-0x1.8p+0, 0x0.0000000000001p-1022]");
 }
 
-/// One template over the scalar, as theory writes them: found by argument-dependent look-up with the standard functions beside.
+/// One template over the scalar, as theory writes them: found by argument-dependent look-up with the standard functions
+/// beside.
 template <class S>
 S every_scalar_operation(double x) {
   using std::max;

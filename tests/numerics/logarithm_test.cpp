@@ -21,7 +21,9 @@ rc::Gen<Interval> intervals_from(double least) {
   });
 }
 
-TEST(Log, contains_the_exact_range_and_is_at_most_the_stated_ulps_wider) { check_increasing(kLog, kLogJudge, intervals_from(0.0), kLogarithmUlps); }
+TEST(Log, contains_the_exact_range_and_is_at_most_the_stated_ulps_wider) {
+  check_increasing(kLog, kLogJudge, intervals_from(0.0), kLogarithmUlps);
+}
 
 TEST(Log, a_cut_or_slack_enclosure_is_caught_by_the_same_check) {
   check_that_wrong_enclosures_are_caught(kLog, kLogJudge, random_arguments::between(2.0, 1e6), kLogarithmUlps);

@@ -2,13 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <cfenv>
 #include <rapidcheck/gtest.h>
+#include <cfenv>
 
 #include "enclosure_check.hpp"
 #include "random_arguments.hpp"
 
-/// The tests that every increasing function shares: containment, tightness, the negative control, extremes, rounding modes.
+/// The tests that every increasing function shares: containment, tightness, the negative control, extremes, rounding
+/// modes.
 namespace lyap::enclosure_check {
 
 /// Containment of a random inner point and of the whole range, and tightness, on random intervals.
@@ -24,10 +25,11 @@ void check_increasing(const Enclosure& enclosure, const Judge& judge, const rc::
   }));
 }
 
-/// The same check must refuse an enclosure with one end cut by an ulp, and one an ulp slacker than promised, wherever the values
-/// are irrational (so that an end cannot be exact).
+/// The same check must refuse an enclosure with one end cut by an ulp, and one an ulp slacker than promised, wherever
+/// the values are irrational (so that an end cannot be exact).
 template <class Enclosure, class Judge>
-void check_that_wrong_enclosures_are_caught(const Enclosure& enclosure, const Judge& judge, const rc::Gen<double>& points, int ulps) {
+void check_that_wrong_enclosures_are_caught(const Enclosure& enclosure, const Judge& judge,
+                                            const rc::Gen<double>& points, int ulps) {
   EXPECT_TRUE(rc::check([&] {
     const Interval x = Interval::from_exact(*points);
     const Interval y = enclosure(x);

@@ -145,15 +145,19 @@ TEST(DirectedArithmetic, is_right_in_every_direction_in_force_and_with_flushing_
       {
         const ControlBits bits(flushing);
         down[0] = directed_add<Direction::kDown>(1.0, 0x1p-60), up[0] = directed_add<Direction::kUp>(1.0, 0x1p-60);
-        down[1] = directed_subtract<Direction::kDown>(1.0, 0x1p-60), up[1] = directed_subtract<Direction::kUp>(1.0, 0x1p-60);
-        down[2] = directed_multiply<Direction::kDown>(0x1p-1074, 0.75), up[2] = directed_multiply<Direction::kUp>(0x1p-1074, 0.75);
+        down[1] = directed_subtract<Direction::kDown>(1.0, 0x1p-60),
+        up[1] = directed_subtract<Direction::kUp>(1.0, 0x1p-60);
+        down[2] = directed_multiply<Direction::kDown>(0x1p-1074, 0.75),
+        up[2] = directed_multiply<Direction::kUp>(0x1p-1074, 0.75);
         down[3] = directed_divide<Direction::kDown>(1.0, 3.0), up[3] = directed_divide<Direction::kUp>(1.0, 3.0);
         down[4] = directed_square_root<Direction::kDown>(2.0), up[4] = directed_square_root<Direction::kUp>(2.0);
       }
       EXPECT_EQ(_mm_getcsr(), before);
       std::fesetround(FE_TONEAREST);
-      EXPECT_THAT(down, ::testing::ElementsAre(1.0, 0x1.fffffffffffffp-1, 0.0, 0x1.5555555555555p-2, 0x1.6a09e667f3bccp+0));
-      EXPECT_THAT(up, ::testing::ElementsAre(0x1.0000000000001p+0, 1.0, 0x1p-1074, 0x1.5555555555556p-2, 0x1.6a09e667f3bcdp+0));
+      EXPECT_THAT(down,
+                  ::testing::ElementsAre(1.0, 0x1.fffffffffffffp-1, 0.0, 0x1.5555555555555p-2, 0x1.6a09e667f3bccp+0));
+      EXPECT_THAT(
+          up, ::testing::ElementsAre(0x1.0000000000001p+0, 1.0, 0x1p-1074, 0x1.5555555555556p-2, 0x1.6a09e667f3bcdp+0));
     }
   }
 }

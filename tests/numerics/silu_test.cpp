@@ -32,7 +32,8 @@ Range exact_range(const Interval& x) {
 }
 
 rc::Gen<Interval> intervals() {
-  return rc::gen::oneOf(random_arguments::interval(), random_arguments::interval_of(random_arguments::between(-3.0, 0.5)));
+  return rc::gen::oneOf(random_arguments::interval(),
+                        random_arguments::interval_of(random_arguments::between(-3.0, 0.5)));
 }
 
 TEST(Silu, argmin_is_strictly_between_its_two_bounds_which_are_neighbours) {
@@ -42,7 +43,8 @@ TEST(Silu, argmin_is_strictly_between_its_two_bounds_which_are_neighbours) {
 }
 
 TEST(Silu, minimum_is_strictly_between_its_two_bounds_which_are_neighbours) {
-  // The minimum is 1 + c, and 1 + p + exp(p) changes sign at c: its signs at bound - 1 place c, hence the minimum, without rounding.
+  // The minimum is 1 + c, and 1 + p + exp(p) changes sign at c: its signs at bound - 1 place c, hence the minimum,
+  // without rounding.
   EXPECT_LT(sign_of_slope(MpfrReal::from_exact(kSiluMinimumLower) - one()), 0.0);
   EXPECT_GT(sign_of_slope(MpfrReal::from_exact(kSiluMinimumUpper) - one()), 0.0);
   EXPECT_EQ(std::nextafter(kSiluMinimumLower, 0.0), kSiluMinimumUpper);

@@ -33,12 +33,14 @@ TEST(Softplus, is_never_negative_and_zero_below_only_where_the_value_is_below_th
       EXPECT_LT(softplus(MpfrReal::from_exact(p)), kSmallest) << p;
     }
   }
-  EXPECT_EQ(softplus(Interval::from_exact(-744.0)).lower(), kSmallest);  // exp(-744) is 1.6 times the smallest subnormal
+  EXPECT_EQ(softplus(Interval::from_exact(-744.0)).lower(),
+            kSmallest);  // exp(-744) is 1.6 times the smallest subnormal
 }
 
 TEST(Softplus, keeps_the_term_that_deployed_programs_cut_off_above_20) {
   EXPECT_GT(softplus(Interval::from_exact(21.0)).lower(), 21.0);
-  EXPECT_TRUE(have_same_bounds(softplus(Interval::from_exact(700.0)), Interval::from_bounds(700.0, std::nextafter(700.0, 701.0))));
+  EXPECT_TRUE(have_same_bounds(softplus(Interval::from_exact(700.0)),
+                               Interval::from_bounds(700.0, std::nextafter(700.0, 701.0))));
 }
 
 TEST(Softplus, takes_unbounded_intervals) {

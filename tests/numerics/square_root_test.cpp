@@ -23,7 +23,8 @@ TEST(SquareRoot, contains_the_exact_range_and_is_at_most_the_stated_ulps_wider) 
 
 TEST(SquareRoot, a_cut_or_slack_enclosure_is_caught_by_the_same_check) {
   // An odd integer above 2^52 is no square of a binary64 number: its root would be an integer or a half.
-  const auto not_squares = rc::gen::map(rc::gen::inRange<std::int64_t>(1, std::int64_t{1} << 50), [](std::int64_t k) { return 0x1p+52 + 4.0 * static_cast<double>(k) + 3.0; });
+  const auto not_squares = rc::gen::map(rc::gen::inRange<std::int64_t>(1, std::int64_t{1} << 50),
+                                        [](std::int64_t k) { return 0x1p+52 + 4.0 * static_cast<double>(k) + 3.0; });
   check_that_wrong_enclosures_are_caught(kEnclosure, kJudge, not_squares, kSquareRootUlps);
 }
 

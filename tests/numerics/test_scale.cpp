@@ -6,7 +6,8 @@ namespace {
 
 constexpr double kCasesPerProperty = 5000.0;
 
-/// Sets RapidCheck's number of cases from LYAP_TEST_SCALE before it reads its configuration; a user's own RC_PARAMS wins.
+/// Sets RapidCheck's number of cases from LYAP_TEST_SCALE before it reads its configuration; a user's own RC_PARAMS
+/// wins.
 [[maybe_unused]] const bool kScaleIsSet = [] {
   const char* scale = std::getenv("LYAP_TEST_SCALE");
   const double factor = scale == nullptr ? 1.0 : std::strtod(scale, nullptr);

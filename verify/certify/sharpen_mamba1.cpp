@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <span>
 
 #include "numerics/exponential.hpp"
 #include "numerics/logarithm.hpp"
@@ -24,7 +25,12 @@ constexpr double kResidualScale = 0x1p12;        // witnesses lie this far out: 
 constexpr double kCutOffFactor = 1.0 - 1.031e-10;  // programs return p above 20: at least softplus(p) (1 - 1.0307e-10), theory/theorems/sustained_bound.md
 constexpr std::size_t kLargestWindow = 1536;     // J d_model up to which the taps are kept together
 constexpr std::size_t kRefinedChannels = 48;
+constexpr std::size_t kDecidingFirst = 32;
+constexpr std::size_t kWitnessesAlways = 8;
 constexpr std::size_t kPeriods[] = {1, 2, 3, 4, 8};
+
+const SearchEffort kShortSearch{40, 1, 1};
+const SearchEffort kLongSearch{100, 2, 1};
 
 Eigen::Index index(std::size_t k) { return static_cast<Eigen::Index>(k); }
 
@@ -59,14 +65,19 @@ class Sharpening {
     result_.mean_preactivation_lower.assign(block_.d_inner, -kInfinity);
     result_.one_step.assign(block_.d_inner, {{}, kInfinity});
     result_.periodic.assign(block_.d_inner, {{}, kInfinity});
+    log_mean_step_.assign(block_.d_inner, kInfinity);
     set_omega_errors();
   }
 
   SharpBounds run() {
-    search_windows();
-    search_periodic_inputs();
+    // First the channels that decide, after a short search; then all, after a long one.
+    search_windows(kShortSearch);
+    search_periodic_inputs({std::begin(kPeriods), 1}, kShortSearch);
+    prove_bounds(jobs(kDecidingFirst));
+    search_windows(kLongSearch);
+    search_periodic_inputs(kPeriods, kLongSearch);
     enclose_witnesses();
-    prove_bounds();
+    prove_bounds(jobs(block_.d_inner));
     refine_deciding_exponents();
     for (std::size_t i = 0; i < step_lower_.size(); ++i) result_.quadratic.step.push_back(Interval::from_bounds(step_lower_[i], step_upper_[i]));
     for (std::size_t r = 0; r < BC_lower_.size(); ++r) result_.quadratic.BC.push_back(Interval::from_bounds(BC_lower_[r], BC_upper_[r]));
@@ -81,16 +92,19 @@ class Sharpening {
   };
 
   void set_omega_errors();
-  void search_windows();
-  void search_periodic_inputs();
+  void search_windows(const SearchEffort& effort);
+  void search_periodic_inputs(std::span<const std::size_t> periods, const SearchEffort& effort);
   void enclose_witnesses();
-  void prove_bounds();
+  void enclose_witness(std::size_t w, theory::Matrix& residual, std::vector<double>& reached);
+  void prove_bounds(const std::vector<Job>& all);
   void prove(const Job& job);
   void refine_deciding_exponents();
   void prove_sustained(std::size_t channel, const std::vector<Eigen::RowVectorXd>& suggestions);
   [[nodiscard]] SiluFunctional functional(const Job& job) const;
   [[nodiscard]] double lower_bound(const SiluFunctional& f, const RowMajorMatrix& window) const;
-  [[nodiscard]] std::vector<Job> jobs() const;
+  [[nodiscard]] std::vector<std::size_t> channels_by_rate() const;
+  [[nodiscard]] std::vector<Job> jobs(std::size_t channels) const;
+  [[nodiscard]] SearchSpace search_space() const { return {block_, task_.tokens.weights.midpoint, task_.should_stop}; }
   [[nodiscard]] std::size_t window_row(const Job& job) const;
   [[nodiscard]] bool stopped() const { return task_.should_stop && task_.should_stop(); }
   void advance(double fraction) const {
@@ -106,8 +120,12 @@ class Sharpening {
   Windows windows_;                        // rows: steps from below, steps from above, B and C from below, from above
   Windows constants_;                      // best constant inputs
   std::vector<double> step_lower_, step_upper_, BC_lower_, BC_upper_;  // ends apart: jobs run at the same time
+  std::vector<double> log_mean_step_;      // of the best periodic inputs
   SharpBounds result_;
 };
+
+
+
 
 void Sharpening::set_omega_errors() {
   const Eigen::VectorXd rows = row_norms_upper_bound(rows_of(block_.dt_proj, 0, block_.d_inner));
@@ -132,7 +150,8 @@ SiluFunctional Sharpening::functional(const Job& job) const {
   return f;
 }
 
-void Sharpening::search_windows() {
+void Sharpening::search_windows(const SearchEffort& effort) {
+  if (!windows_.tokens.empty() && stopped()) return;
   const Eigen::Index d_inner = index(block_.d_inner);
   const Eigen::Index BC = index(2 * block_.d_state);
   RowMajorMatrix omega(2 * d_inner + 2 * BC, d_inner);
@@ -140,72 +159,85 @@ void Sharpening::search_windows() {
   omega.middleRows(d_inner, d_inner) = -step_omega_;
   omega.middleRows(2 * d_inner, BC) = rows_of(block_.x_proj, block_.dt_rank, block_.x_proj.rows);
   omega.bottomRows(BC) = -rows_of(block_.x_proj, block_.dt_rank, block_.x_proj.rows);
-  windows_ = approx_worst_windows({block_, task_.tokens.weights.midpoint}, omega, {});
-  advance(0.08);
+  windows_.keep_better(approx_worst_windows(search_space(), omega, effort));
 }
 
-void Sharpening::search_periodic_inputs() {
-  const SearchSpace space{block_, task_.tokens.weights.midpoint};
-  std::vector<double> best(block_.d_inner, kInfinity);
-  std::vector<theory::Matrix> inputs(block_.d_inner);
-  for (const std::size_t period : kPeriods) {
-    if (period > 1 && stopped()) break;
-    const Windows found = approx_worst_periodic_inputs(space, step_omega_, block_.dt_bias, period, {.iterations = period == 1 ? 120 : 60, .starts = 2});
+void Sharpening::search_periodic_inputs(std::span<const std::size_t> periods, const SearchEffort& effort) {
+  for (const std::size_t period : periods) {
+    if (!constants_.tokens.empty() && stopped()) return;
+    const Windows found = approx_worst_periodic_inputs(search_space(), step_omega_, block_.dt_bias, period, effort);
     for (std::size_t i = 0; i < block_.d_inner; ++i) {
-      if (!(found.values[i] < best[i])) continue;
-      best[i] = found.values[i];
+      if (!(found.values[i] < log_mean_step_[i])) continue;
+      log_mean_step_[i] = found.values[i];
       result_.periodic[i].residual = far_residual(found.window(i));
     }
-    if (period == 1) constants_ = found;
-    advance(0.08 + 0.02 * static_cast<double>(period));
+    if (period == 1) constants_.keep_better(found);
   }
 }
 
-// p of every channel at every one-step witness, so that channels share them; the mean step of each channel's own periodic witness.
+// p of every channel at the one-step witness of channel w, and the mean step of w's periodic witness.
+void Sharpening::enclose_witness(std::size_t w, theory::Matrix& residual, std::vector<double>& reached) {
+  residual = far_residual(windows_.window(w));
+  for (const Interval& p : preactivation_at(block_, residual)) reached.push_back(p.upper());
+  const theory::Matrix& period = result_.periodic[w].residual;
+  Interval sum;
+  double p_if_constant = kInfinity;
+  for (std::size_t t = 0; t < period.rows; ++t) {
+    const Interval p = preactivation_at(block_, window_at(period, t, block_.d_conv))[w];
+    p_if_constant = p.upper();
+    sum += step_size_range(p);
+  }
+  const Interval mean = sum / Interval::from_exact(static_cast<double>(period.rows));
+  result_.periodic[w].mean_step_reached = mean.upper();
+  // softplus^-1(Delta) = Delta + log(1 - exp(-Delta))
+  result_.periodic[w].p_reached = period.rows == 1 ? p_if_constant : (mean + log(-expm1(-mean))).upper();
+}
+
+// Channels share their one-step witnesses. Where time is up, the deciding channels' witnesses are still enclosed.
 void Sharpening::enclose_witnesses() {
   const SingleThreadedProducts single;
+  const std::vector<std::size_t> channels = channels_by_rate();
   std::vector<theory::Matrix> residuals(block_.d_inner);
   std::vector<std::vector<double>> reached(block_.d_inner);
-  parallel_for(block_.d_inner, 4, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t w = begin; w < end; ++w) {
-      residuals[w] = far_residual(windows_.window(w));
-      for (const Interval& p : preactivation_at(block_, residuals[w])) reached[w].push_back(p.upper());
-      const theory::Matrix& period = result_.periodic[w].residual;
-      Interval sum;
-      double p_if_constant = kInfinity;
-      for (std::size_t t = 0; t < period.rows; ++t) {
-        const Interval p = preactivation_at(block_, window_at(period, t, block_.d_conv))[w];
-        p_if_constant = p.upper();
-        sum += step_size_range(p);
-      }
-      const Interval mean = sum / Interval::from_exact(static_cast<double>(period.rows));
-      result_.periodic[w].mean_step_reached = mean.upper();
-      // softplus^-1(Delta) = Delta + log(1 - exp(-Delta))
-      result_.periodic[w].p_reached = period.rows == 1 ? p_if_constant : (mean + log(-expm1(-mean))).upper();
+  std::vector<char> enclosed(block_.d_inner, 0);
+  parallel_for(block_.d_inner, 2, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t k = begin; k < end; ++k) {
+      if (k >= kWitnessesAlways && stopped()) return;
+      enclose_witness(channels[k], residuals[channels[k]], reached[channels[k]]);
+      enclosed[channels[k]] = 1;
     }
   });
   for (std::size_t w = 0; w < block_.d_inner; ++w) {
-    for (std::size_t i = 0; i < block_.d_inner; ++i) {
+    if (enclosed[w] == 0) result_.periodic[w] = {{}, kInfinity};
+    for (std::size_t i = 0; i < reached[w].size(); ++i) {
       if (!(reached[w][i] < result_.one_step[i].p_reached)) continue;
       result_.one_step[i].p_reached = reached[w][i];
       result_.one_step[i].residual = residuals[w];
     }
   }
-  advance(0.3);
+  result_.has_witnesses = true;
 }
 
-std::vector<Sharpening::Job> Sharpening::jobs() const {
+std::vector<std::size_t> Sharpening::channels_by_rate() const {
   std::vector<std::size_t> channels(block_.d_inner);
   std::iota(channels.begin(), channels.end(), std::size_t{0});
   std::stable_sort(channels.begin(), channels.end(), [&](std::size_t a, std::size_t b) { return task_.zeta_upper[a] > task_.zeta_upper[b]; });
+  return channels;
+}
+
+// Lower ends of p and sustained bounds of the first `channels` channels by rate; where these are all, the other functionals too.
+std::vector<Sharpening::Job> Sharpening::jobs(std::size_t channels) const {
+  std::vector<std::size_t> order = channels_by_rate();
+  order.resize(std::min(channels, order.size()));
   std::vector<Job> jobs;
-  for (const std::size_t i : channels) {
+  for (const std::size_t i : order) {
     jobs.push_back({Job::Kind::kStepLower, i});
     jobs.push_back({Job::Kind::kSustained, i});
   }
+  if (order.size() < block_.d_inner) return jobs;
   for (std::size_t r = 0; r < 2 * block_.d_state; ++r) jobs.push_back({Job::Kind::kBCLower, r});
   for (std::size_t r = 0; r < 2 * block_.d_state; ++r) jobs.push_back({Job::Kind::kBCUpper, r});
-  for (const std::size_t i : channels) jobs.push_back({Job::Kind::kStepUpper, i});
+  for (const std::size_t i : order) jobs.push_back({Job::Kind::kStepUpper, i});
   return jobs;
 }
 
@@ -234,10 +266,10 @@ void Sharpening::prove(const Job& job) {
   }
   const double bound = lower_bound(f, windows_.window(window_row(job)));
   switch (job.kind) {
-    case Job::Kind::kStepLower: step_lower_[job.which] = bound; break;
-    case Job::Kind::kStepUpper: step_upper_[job.which] = -bound; break;
-    case Job::Kind::kBCLower: BC_lower_[job.which] = bound; break;
-    default: BC_upper_[job.which] = -bound; break;
+    case Job::Kind::kStepLower: step_lower_[job.which] = std::max(step_lower_[job.which], bound); break;
+    case Job::Kind::kStepUpper: step_upper_[job.which] = std::min(step_upper_[job.which], -bound); break;
+    case Job::Kind::kBCLower: BC_lower_[job.which] = std::max(BC_lower_[job.which], bound); break;
+    default: BC_upper_[job.which] = std::min(BC_upper_[job.which], -bound); break;
   }
 }
 
@@ -281,9 +313,9 @@ void Sharpening::refine_deciding_exponents() {
   }
 }
 
-void Sharpening::prove_bounds() {
-  const std::vector<Job> all = jobs();
+void Sharpening::prove_bounds(const std::vector<Job>& all) {
   result_.total = all.size();
+  result_.finished = 0;
   const SingleThreadedProducts single;
   constexpr std::size_t kBatch = 16;  // between questions whether to stop
   for (std::size_t begin = 0; begin < all.size() && !stopped(); begin += kBatch) {
@@ -292,7 +324,8 @@ void Sharpening::prove_bounds() {
       for (std::size_t k = from; k < to; ++k) prove(all[begin + k]);
     });
     result_.finished = end;
-    advance(0.3 + 0.7 * static_cast<double>(end) / static_cast<double>(all.size()));
+    const double done = static_cast<double>(end) / static_cast<double>(all.size());
+    advance(all.size() <= 2 * kDecidingFirst ? 0.1 * done : 0.3 + 0.7 * done);
   }
 }
 

@@ -15,6 +15,7 @@ struct ChannelWitness {
   theory::Matrix residual;   ///< (steps, d_model), exact float32 numbers: the residual stream that enters the block
   double p_reached = 0.0;    ///< an upper bound of p at the last step (one step), or of softplus^-1 of the mean step size (periodic)
   double mean_step_reached = 0.0;  ///< periodic: an upper bound of the mean step size
+  [[nodiscard]] bool found() const { return residual.rows > 0; }
 };
 
 struct SharpBounds {
@@ -23,6 +24,7 @@ struct SharpBounds {
   std::vector<double> mean_preactivation_lower;  ///< (d_inner) the same before softplus; -infinity where nothing was proved
   std::vector<ChannelWitness> one_step;        ///< (d_inner)
   std::vector<ChannelWitness> periodic;        ///< (d_inner), one period
+  bool has_witnesses = false;                  ///< false where the search was stopped before any was enclosed
   bool tapwise = false;                        ///< the taps were treated apart
   std::size_t finished = 0, total = 0;         ///< bounds done and wanted
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "numerics/contract_violation.hpp"
@@ -24,6 +25,15 @@ constexpr std::size_t kSpectralNormSize = std::size_t{1} << 20;  // Gram powers 
 constexpr double kSmallestEpsilon = 0x1p-900;  // below, squares that underflow would matter
 constexpr int kWitnessIterations = 12;
 constexpr int kTokenWitnessIterations = 4;  // each reads the vocabulary once
+
+// NaN entries count as none.
+std::size_t index_of_largest(const std::vector<double>& values) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    if (values[i] > values[best] || std::isnan(values[best])) best = i;
+  }
+  return best;
+}
 
 // What every relaxation says of every functional, and of silu's output.
 class Mamba1Universal {
@@ -223,17 +233,25 @@ void Mamba1Universal::combine(UniversalBounds& bounds) const {
 
 // Witnesses for the channel that decides the layer; every channel is then read off the same two inputs.
 void Mamba1Universal::find_witnesses(UniversalBounds& bounds) const {
-  const auto deciding = static_cast<std::size_t>(std::max_element(bounds.zeta_upper.begin(), bounds.zeta_upper.end()) - bounds.zeta_upper.begin());
-  const WitnessSearch search{block_, tokens_.weights, vocabulary_, vocabulary_ == nullptr ? kWitnessIterations : kTokenWitnessIterations};
-  bounds.witness_channel = deciding;
-  bounds.witness_input = approx_worst_residual(search, deciding, false);
-  const std::vector<Interval> one_step = preactivation_at(block_, bounds.witness_input);
-  const std::vector<Interval> constant = preactivation_at(block_, approx_worst_residual(search, deciding, true));
+  const std::size_t deciding = index_of_largest(bounds.zeta_upper);
+  const WitnessSearch search{block_, tokens_.weights, vocabulary_,
+                             vocabulary_ == nullptr ? kWitnessIterations : kTokenWitnessIterations};
+  const theory::Matrix window = approx_worst_residual(search, deciding, false);
+  const theory::Matrix constant = approx_worst_residual(search, deciding, true);
+  const std::vector<Interval> at_window = preactivation_at(block_, window);
+  const std::vector<Interval> at_constant = preactivation_at(block_, constant);
+  std::vector<bool> by_constant(block_.d_inner);
   for (std::size_t i = 0; i < block_.d_inner; ++i) {
     const std::span<const double> A_log(block_.A_log.row(i), block_.d_state);
-    bounds.exponent_witness[i] = rate_reached_lower_bound(A_log, constant[i], {});
-    bounds.zeta_witness[i] = std::max(rate_reached_lower_bound(A_log, one_step[i], {}), bounds.exponent_witness[i]);
+    const double one_step = rate_reached_lower_bound(A_log, at_window[i], {});
+    bounds.exponent_witness[i] = rate_reached_lower_bound(A_log, at_constant[i], {});
+    by_constant[i] = bounds.exponent_witness[i] > one_step;
+    bounds.zeta_witness[i] = std::max(one_step, bounds.exponent_witness[i]);
   }
+  bounds.witness_channel = index_of_largest(bounds.zeta_witness);
+  bounds.witness_input = by_constant[bounds.witness_channel] ? constant : window;
+  bounds.sustained_witness_channel = index_of_largest(bounds.exponent_witness);
+  bounds.sustained_witness_input = constant;
 }
 
 // Relaxations (d) and (e), then everything that follows from the ranges once more.
@@ -251,23 +269,29 @@ void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
   }
   bounds.sustained_preactivation_lower = sharp.mean_preactivation_lower;
   bounds.complete = sharp.finished == sharp.total;
-  if (vocabulary_ == nullptr) take_witnesses(sharp, bounds);
-  else find_witnesses(bounds);  // the search left the vocabulary
+  if (vocabulary_ == nullptr && sharp.has_witnesses) take_witnesses(sharp, bounds);
+  else find_witnesses(bounds);  // the search leaves the vocabulary
 }
 
 void Mamba1Universal::take_witnesses(const SharpBounds& sharp, UniversalBounds& bounds) const {
+  const double none = std::numeric_limits<double>::quiet_NaN();
   for (std::size_t i = 0; i < block_.d_inner; ++i) {
     const std::span<const double> A_log(block_.A_log.row(i), block_.d_state);
-    bounds.preactivation_witness.push_back(sharp.one_step[i].p_reached);
-    bounds.sustained_preactivation_witness.push_back(sharp.periodic[i].p_reached);
-    const Interval slowest = exp(Interval::from_exact(*std::min_element(A_log.begin(), A_log.end())));
-    bounds.exponent_witness[i] = 0.0 - (slowest * Interval::from_exact(sharp.periodic[i].mean_step_reached)).upper();
-    bounds.zeta_witness[i] = std::max(rate_reached_lower_bound(A_log, Interval::from_exact(sharp.one_step[i].p_reached), {}), bounds.exponent_witness[i]);
+    const ChannelWitness& one_step = sharp.one_step[i];
+    const ChannelWitness& periodic = sharp.periodic[i];
+    bounds.preactivation_witness.push_back(one_step.found() ? one_step.p_reached : none);
+    bounds.sustained_preactivation_witness.push_back(periodic.found() ? periodic.p_reached : none);
+    if (periodic.found()) {
+      const Interval slowest = exp(Interval::from_exact(*std::min_element(A_log.begin(), A_log.end())));
+      bounds.exponent_witness[i] = 0.0 - (slowest * Interval::from_exact(periodic.mean_step_reached)).upper();
+    }
+    if (!one_step.found()) continue;
+    const double reached = rate_reached_lower_bound(A_log, Interval::from_exact(one_step.p_reached), {});
+    bounds.zeta_witness[i] = std::isnan(bounds.exponent_witness[i]) ? reached : std::max(reached, bounds.exponent_witness[i]);
   }
-  const auto largest = [](const std::vector<double>& values) { return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin()); };
-  bounds.witness_channel = largest(bounds.zeta_witness);
+  bounds.witness_channel = index_of_largest(bounds.zeta_witness);
   bounds.witness_input = sharp.one_step[bounds.witness_channel].residual;
-  bounds.sustained_witness_channel = largest(bounds.exponent_witness);
+  bounds.sustained_witness_channel = index_of_largest(bounds.exponent_witness);
   bounds.sustained_witness_input = sharp.periodic[bounds.sustained_witness_channel].residual;
 }
 

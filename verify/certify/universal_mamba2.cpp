@@ -63,12 +63,20 @@ double largest_magnitude(const std::vector<Interval>& ranges, std::size_t begin,
   return largest;
 }
 
+// One step per head, in the order of heads but for the deciding one, which comes last: p depends on its own token alone.
 void keep_layer_witness(UniversalBounds& bounds, const std::vector<std::vector<float>>& residuals) {
-  const auto deciding = std::max_element(bounds.zeta_witness.begin(), bounds.zeta_witness.end()) - bounds.zeta_witness.begin();
-  bounds.witness_channel = static_cast<std::size_t>(deciding);
-  const std::vector<float>& residual = residuals[bounds.witness_channel];
-  bounds.witness_input = theory::Matrix(1, residual.size());
-  std::copy(residual.begin(), residual.end(), bounds.witness_input.entries.begin());
+  const auto deciding = std::max_element(bounds.zeta_witness.begin(), bounds.zeta_witness.end());
+  bounds.witness_channel = static_cast<std::size_t>(deciding - bounds.zeta_witness.begin());
+  bounds.sustained_witness_channel = bounds.witness_channel;
+  bounds.witness_input = theory::Matrix(residuals.size(), residuals[0].size());
+  bounds.sustained_witness_input = theory::Matrix(1, residuals[0].size());
+  auto row = bounds.witness_input.entries.begin();
+  for (std::size_t h = 0; h < residuals.size(); ++h) {
+    if (h != bounds.witness_channel) row = std::copy(residuals[h].begin(), residuals[h].end(), row);
+  }
+  std::copy(residuals[bounds.witness_channel].begin(), residuals[bounds.witness_channel].end(), row);
+  std::copy(residuals[bounds.witness_channel].begin(), residuals[bounds.witness_channel].end(),
+            bounds.sustained_witness_input.entries.begin());
 }
 
 }  // namespace

@@ -41,18 +41,19 @@ class Descent {
   Descent(const SearchSpace& space, const RowMajorMatrix& omega, const std::vector<double>& bias, const Schedule& schedule)
       : space_(space), omega_(omega), bias_(bias), schedule_(schedule) {}
 
-  // Projected gradient descent from `start`; keeps the best of each functional in `best`.
+  // Projected gradient descent from `tokens`; keeps the best of each functional in `best`.
   void run(std::vector<RowMajorMatrix> tokens, int iterations, Windows& best) const {
     for (int i = 0; i < iterations; ++i) {
       std::vector<RowMajorMatrix> gradient;
       const std::vector<double> values = evaluate(tokens, &gradient);
-      keep_best(tokens, values, best);
+      best.keep_better({tokens, values});
+      if (space_.should_stop && space_.should_stop()) return;
       const bool direct = i < kDirectSteps;
       const double progress = double(i - kDirectSteps) / std::max(1, iterations - kDirectSteps - 1);
       const double step = kFirstStep * std::pow(kLastStep / kFirstStep, std::max(0.0, progress));
       for (std::size_t s = 0; s < tokens.size(); ++s) move(tokens[s], gradient[s], direct, step);
     }
-    keep_best(tokens, evaluate(tokens, nullptr), best);
+    best.keep_better({tokens, evaluate(tokens, nullptr)});
   }
 
   // f (or the log of the mean step) of every functional at its own tokens; gradients by token.
@@ -114,18 +115,6 @@ class Descent {
       else token.row(i) -= step * radius / norm * gradient.row(i);
     }
     project(token);
-  }
-
-  static void keep_best(const std::vector<RowMajorMatrix>& tokens, const std::vector<double>& values, Windows& best) {
-    if (best.tokens.empty()) {
-      best.tokens = tokens;
-      best.values.assign(values.size(), std::numeric_limits<double>::infinity());
-    }
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (!(values[i] < best.values[i])) continue;
-      best.values[i] = values[i];
-      for (std::size_t s = 0; s < tokens.size(); ++s) best.tokens[s].row(index(i)) = tokens[s].row(index(i));
-    }
   }
 
   const SearchSpace& space_;
@@ -191,6 +180,18 @@ RowMajorMatrix Windows::window(std::size_t functional) const {
   RowMajorMatrix result(index(tokens.size()), tokens.at(0).cols());
   for (std::size_t j = 0; j < tokens.size(); ++j) result.row(index(j)) = tokens[j].row(index(functional));
   return result;
+}
+
+void Windows::keep_better(const Windows& other) {
+  if (tokens.empty()) {
+    *this = other;
+    return;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!(other.values[i] < values[i])) continue;
+    values[i] = other.values[i];
+    for (std::size_t s = 0; s < tokens.size(); ++s) tokens[s].row(index(i)) = other.tokens[s].row(index(i));
+  }
 }
 
 Windows approx_worst_windows(const SearchSpace& space, const RowMajorMatrix& omega, const SearchEffort& effort) {

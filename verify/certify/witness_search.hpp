@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "numerics/row_ball_matrix.hpp"
@@ -14,12 +15,12 @@ namespace lyap {
 struct SearchSpace {
   const theory::Mamba1Weights& block;
   const RowMajorMatrix& token_weights;  ///< W diag(g), x rows, (d_inner, d_model)
+  std::function<bool()> should_stop;    ///< asked at every step; may be empty
 };
 
 struct SearchEffort {
   int iterations = 120;  ///< gradient steps per start
   int starts = 3;        ///< the relaxation's direction, then random ones
-  int pool_rounds = 2;   ///< times that every functional may adopt another's input
   std::uint64_t seed = 1;
 };
 
@@ -29,6 +30,8 @@ struct Windows {
   std::vector<double> values;  ///< f at each, in ordinary arithmetic, biases of the functional not included
 
   [[nodiscard]] RowMajorMatrix window(std::size_t functional) const;  ///< (J, d_model)
+  /// Takes each functional's window from `other`, of the same shape, where its value is smaller; everything where this is empty.
+  void keep_better(const Windows& other);
 };
 
 /// Windows that minimise each row of omega (functionals, d_inner) at one step.

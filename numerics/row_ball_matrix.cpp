@@ -27,8 +27,8 @@ bool row_is_finite(const RowMajorMatrix& a, Eigen::Index i) { return a.row(i).al
 double dot_product_error_factor(std::size_t length) {
   if (length >= std::size_t{1} << 50) throw ContractViolation("dot_product_error_factor: length below 2^50 expected");
   const RoundingUpward upward;
-  const double scaled = static_cast<double>(length) * kUnitRoundoff;
-  return scaled / -(scaled - 1.0);  // scaled - 1 is exact or rounded toward zero in magnitude: the quotient is an upper bound
+  const double scaled = pinned(static_cast<double>(length)) * kUnitRoundoff;
+  return pinned(scaled / -(scaled - 1.0));  // scaled - 1 is exact or rounded toward zero in magnitude: the quotient is an upper bound
 }
 
 double dot_product_underflow(std::size_t length) { return static_cast<double>(length) * kSmallest; }
@@ -63,9 +63,11 @@ RowBallMatrix enclose_row_product(const ConstMatrixRef& a, double relative_error
   const Eigen::VectorXd norms = row_norms_upper_bound(ConstMatrixRef(b.midpoint));
   const RoundingUpward upward;
   const double underflow = dot_product_underflow(static_cast<std::size_t>(a.cols())) * static_cast<double>(b.midpoint.cols());
+  const double relative = pinned(gamma) + relative_error;
+  const double grown = 1.0 + pinned(relative_error);
   Eigen::VectorXd per_unit(b.midpoint.rows());  // error of row i per unit of |a_ik|
   for (Eigen::Index k = 0; k < per_unit.size(); ++k) {
-    per_unit(k) = known(product_or_zero(gamma + relative_error, norms(k)) + (1.0 + relative_error) * b.row_radius(k));
+    per_unit(k) = known(product_or_zero(relative, norms(k)) + grown * b.row_radius(k));
   }
   for (Eigen::Index i = 0; i < a.rows(); ++i) {
     double sum = underflow;

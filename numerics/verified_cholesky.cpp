@@ -35,7 +35,7 @@ double residual_squares(const ConstMatrixRef& a, double shift, const RowMajorMat
       }
     }
   }
-  return squares;
+  return pinned(squares);
 }
 
 // The lower triangle of a row-major matrix is the upper one of the column-major matrix that LAPACK sees; U^T U = L L^T. False where it breaks down.
@@ -76,10 +76,10 @@ VerifiedCholesky verified_cholesky(const ConstMatrixRef& a, double shift, double
     diagonal_squares += a(i, i) * a(i, i);
   }
   const double size = static_cast<double>(n);
-  const double diagonal_error = 2.0 * kUnitRoundoff * (std::sqrt(diagonal_squares) + std::sqrt(size) * std::fabs(shift));
-  const double residual = std::sqrt(squares) * (1.0 + 2.0 * kUnitRoundoff) + diagonal_error;
+  const double diagonal_error = 2.0 * kUnitRoundoff * (std::sqrt(diagonal_squares) + std::sqrt(pinned(size)) * std::fabs(shift));
+  const double residual = std::sqrt(pinned(squares)) * (1.0 + 2.0 * kUnitRoundoff) + diagonal_error;
   const double error = residual + gamma * factor_squares + size * underflow + matrix_error;
-  const double bound = -(error - shift);
+  const double bound = pinned(-(error - shift));
   if (!std::isnan(bound)) result.smallest_eigenvalue_lower_bound = bound;
   return result;
 }

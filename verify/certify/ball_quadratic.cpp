@@ -25,7 +25,7 @@ double row_norm_upper_bound(const RowMajorMatrix& a, std::size_t i) {
   const RoundingUpward upward;
   double squares = 0.0;
   for (Eigen::Index k = 0; k < a.cols(); ++k) squares += a(index(i), k) * a(index(i), k);
-  return std::sqrt(squares);
+  return pinned(std::sqrt(pinned(squares)));
 }
 
 Eigen::Map<const Eigen::VectorXd> flattened(const RowMajorMatrix& window) { return {window.data(), window.size()}; }
@@ -58,7 +58,7 @@ std::vector<Interval> WindowMap::apply(const RowMajorMatrix& window) const {
       double error = 0.0;
       {
         const RoundingUpward upward;
-        error = (gamma * token_norm_[k] + token_weights_.row_radius(index(k))) * window_norm[j] + underflow;
+        error = pinned((pinned(gamma) * token_norm_[k] + token_weights_.row_radius(index(k))) * window_norm[j] + underflow);
       }
       const double value = products(index(k), index(j));
       result[k] += tap(k, j) * (Interval::from_exact(value) + Interval::from_bounds(-error, error));
@@ -104,10 +104,10 @@ double WindowMap::residual_norm_upper_bound(const std::vector<Interval>& r, std:
       squares += entry * entry;
     }
     const double norm = std::sqrt(squares) * (1.0 + kUnitRoundoff) + 2.0 * kUnitRoundoff * (product_norm + mu[j] * y_norm) + error;
-    total += norm * norm;
+    total = pinned(total + norm * norm);
   }
   const RoundingUpward upward;
-  return std::sqrt(total) * (1.0 + 8.0 * kUnitRoundoff);
+  return pinned(std::sqrt(pinned(total)) * (1.0 + 8.0 * kUnitRoundoff));
 }
 
 RowMajorMatrix WindowMap::approx_hessian(std::span<const double> w) const {
@@ -129,7 +129,8 @@ double WindowMap::hessian_error_upper_bound(std::span<const double> w) const {
     }
     const double row = tap_norm * token_norm_[k];
     const double distance = tap_norm * token_weights_.row_radius(index(k)) + tap_radius * token_norm_[k] + 2.0 * kUnitRoundoff * row;
-    total += std::fabs(w[k]) * ((gamma + 4.0 * kUnitRoundoff) * row * row + (2.0 * row + distance) * distance);
+    const double per_unit = (pinned(gamma) + 4.0 * kUnitRoundoff) * row * row + (2.0 * row + distance) * distance;
+    total = pinned(total + std::fabs(w[k]) * per_unit);
   }
   return total;
 }

@@ -17,7 +17,7 @@ ConstMatrixRef rows_of(const theory::Matrix& matrix, std::size_t begin, std::siz
 
 double sqrt_upper_bound(std::size_t d) {
   const RoundingUpward upward;
-  return std::nextafter(std::sqrt(static_cast<double>(d)), HUGE_VAL);
+  return std::nextafter(pinned(std::sqrt(pinned(static_cast<double>(d)))), HUGE_VAL);
 }
 
 TokenFunctionals token_functionals(const ConstMatrixRef& projection, std::span<const double> gain) {

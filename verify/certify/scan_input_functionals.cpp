@@ -71,9 +71,9 @@ std::vector<double> ScanInputFunctionals::step_spread(const std::vector<double>&
   double radius_sum = 0.0;
   {
     const RoundingUpward upward;
-    error_scale = gamma * weighted_sum(x_column_norm_.data(), radius);
+    error_scale = pinned(gamma * pinned(weighted_sum(x_column_norm_.data(), radius)));
     for (const double r : radius) radius_sum += r;
-    radius_sum *= dot_product_underflow(block_.dt_rank);
+    radius_sum = pinned(radius_sum * dot_product_underflow(block_.dt_rank));
   }
   for (std::size_t begin = 0; begin < block_.d_inner; begin += kRowsPerBlock) {
     const std::size_t end = std::min(begin + kRowsPerBlock, block_.d_inner);
@@ -99,7 +99,7 @@ FunctionalRanges ScanInputFunctionals::ranges(const RelaxedSilu& relaxed) const 
     double radius = 0.0;
     {
       const RoundingUpward upward;
-      radius = weighted_sum(block_.x_proj.row(r), relaxed.radius);
+      radius = pinned(weighted_sum(block_.x_proj.row(r), relaxed.radius));
     }
     result.BC.push_back(widened(low_rank[r], radius));
   }

@@ -85,7 +85,7 @@ double Symbol::error_upper_bound(double mu) const {
   const auto J = static_cast<double>(coefficients_.size());
   const auto d = static_cast<double>(coefficients_[0].rows());
   const RoundingUpward upward;
-  return error_ + kUnitRoundoff * (size_ * (8.0 + (2.0 * J + 1.0) * std::sqrt(d)) + 2.0 * (mu + size_));
+  return pinned(error_ + kUnitRoundoff * (size_ * (8.0 + (2.0 * J + 1.0) * std::sqrt(pinned(d))) + 2.0 * (pinned(mu) + size_)));
 }
 
 bool approx_positive_definite_on_grid(const Symbol& symbol, double mu) {
@@ -129,7 +129,7 @@ bool proves_positive_definite(const Symbol& symbol, double mu) {
     double margin = 0.0;
     {
       const RoundingUpward upward;
-      margin = std::max(part.end - middle, -(part.begin - middle)) * symbol.lipschitz_upper_bound();
+      margin = pinned(std::max(pinned(part.end) - middle, -(pinned(part.begin) - middle)) * symbol.lipschitz_upper_bound());
     }
     const double shift = margin * (1.0 + 1e-9) + 8.0 * error + 1e-12 * mu;
     const VerifiedCholesky cholesky = verified_cholesky(symbol.approx_at(middle, mu), shift, error);

@@ -12,6 +12,7 @@ namespace lyap {
 namespace {
 
 MpfrReal exact(double x) { return MpfrReal::from_exact(x); }
+double target_scale_upper_bound(double A_log, double step) { return target_scales_upper_bound(std::vector<double>{A_log}, step)[0]; }
 double uniform(double from, double to) { return from + (to - from) * (*rc::gen::inRange(0, 1 << 30)) * 0x1p-30; }
 
 TEST(StepSize, BothProgramsAreCoveredAcrossTheCutOff) {

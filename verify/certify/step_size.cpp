@@ -5,6 +5,7 @@
 
 #include "numerics/exponential.hpp"
 #include "numerics/softplus.hpp"
+#include "numerics/vector_functions.hpp"
 
 namespace lyap {
 namespace {
@@ -47,15 +48,30 @@ Interval decay_rate_range(double A_log, const Interval& preactivation, const the
   return Interval::from_bounds(lower, std::max(lower, upper));
 }
 
-double target_scale_upper_bound(double A_log, double step_upper) {
-  const Interval alpha = exp(Interval::from_exact(A_log));
+std::vector<double> target_scales_upper_bound(std::span<const double> A_log, double step_upper) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::size_t count = A_log.size();
+  std::vector<double> log_rates(A_log.begin(), A_log.end());
+  for (const double entry : A_log) log_rates.push_back(-entry);
+  std::vector<double> lower(2 * count);  // alpha, then 1/alpha
+  std::vector<double> upper(2 * count);
+  enclose_exp({log_rates, log_rates}, {lower, upper});
   const Interval step = Interval::from_exact(step_upper);
-  double bound = std::numeric_limits<double>::infinity();
-  const Interval reciprocal = exp(Interval::from_exact(-A_log));
-  bound = (reciprocal + step).upper();  // psi(s) <= 1 + s
-  const Interval gap = -expm1(-(alpha * step));
-  if (gap.lower() > 0.0 && step_upper < std::numeric_limits<double>::infinity()) bound = std::min(bound, (step / gap).upper());
-  return bound;
+  std::vector<double> decay_lower(count);  // -alpha Delta, then exp(.) - 1 = -(1 - a)
+  std::vector<double> decay_upper(count);
+  for (std::size_t n = 0; n < count; ++n) {
+    const Interval decay = -(Interval::from_bounds(lower[n], upper[n]) * step);
+    decay_lower[n] = decay.lower();
+    decay_upper[n] = decay.upper();
+  }
+  enclose_expm1({decay_lower, decay_upper}, {decay_lower, decay_upper});
+  std::vector<double> bounds(count);
+  for (std::size_t n = 0; n < count; ++n) {
+    bounds[n] = (Interval::from_bounds(lower[count + n], upper[count + n]) + step).upper();  // psi(s) <= 1 + s
+    const Interval gap = -Interval::from_bounds(decay_lower[n], decay_upper[n]);
+    if (gap.lower() > 0.0 && step_upper < kInfinity) bounds[n] = std::min(bounds[n], (step / gap).upper());
+  }
+  return bounds;
 }
 
 }  // namespace lyap

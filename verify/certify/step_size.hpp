@@ -1,5 +1,8 @@
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "numerics/interval.hpp"
 #include "theory/block_weights.hpp"
 
@@ -14,8 +17,8 @@ namespace lyap {
 /// as exp(A_log + log Delta), so that the end is 0 only where alpha Delta itself is below the smallest subnormal.
 [[nodiscard]] Interval decay_rate_range(double A_log, const Interval& preactivation, const theory::StepSizeLimits& limits = {});
 
-/// At least sup { psi(alpha Delta)/alpha : Delta <= step_upper } = Delta / (1 - exp(-alpha Delta)), the euler discretisation's
+/// At least sup { psi(alpha Delta)/alpha : Delta <= step_upper } = Delta / (1 - exp(-alpha Delta)) for each A_log, the euler discretisation's
 /// size of the state's target v per unit of |B x|. At most 1/alpha + Delta; infinite only where that is.
-[[nodiscard]] double target_scale_upper_bound(double A_log, double step_upper);
+[[nodiscard]] std::vector<double> target_scales_upper_bound(std::span<const double> A_log, double step_upper);
 
 }  // namespace lyap

@@ -40,8 +40,7 @@ void fill_channel(UniversalBounds& bounds, std::size_t c, const ChannelDomain& d
   bounds.exponent_upper[c] = bounds.zeta_upper[c];
   bounds.gain_initial_upper[c] = exp(Interval::from_exact(bounds.zeta_upper[c])).upper();
 
-  std::vector<double> scales;  // psi(alpha Delta)/alpha, one per distinct A_log
-  for (const double A_log : domain.A_log) scales.push_back(target_scale_upper_bound(A_log, step.upper()));
+  const std::vector<double> scales = target_scales_upper_bound(domain.A_log, step.upper());  // psi(alpha Delta)/alpha
   const RoundingUpward upward;
   double state_bound = 0.0, sum = 0.0, gain_x = 0.0, gain_B = 0.0;
   for (std::size_t n = 0; n < domain.B_magnitude.size(); ++n) {

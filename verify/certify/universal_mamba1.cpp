@@ -64,6 +64,7 @@ class Mamba1Universal {
   void relax_over_ball();
   void relax_over_vocabulary();
   void combine(UniversalBounds& bounds) const;
+  void combine_channel(std::size_t i, const std::vector<double>& B_magnitude, double output_gain, UniversalBounds& bounds) const;
   void find_witnesses(UniversalBounds& bounds) const;
   void sharpen_bounds(UniversalBounds& bounds);
   void take_witnesses(const SharpBounds& sharp, UniversalBounds& bounds) const;
@@ -211,24 +212,33 @@ void Mamba1Universal::combine(UniversalBounds& bounds) const {
     else C_sum += Interval::from_exact(magnitude(range));
   }
   bounds.preactivation_lower_by_relaxation.assign(7, {});
-  for (std::size_t i = 0; i < block_.d_inner; ++i) {
-    Interval p = Interval::entire();
-    Relaxation winner = Relaxation::kInterval;
-    for (const auto& [method, ranges] : results_) {
-      const Interval candidate = ranges.step[i] + Interval::from_exact(block_.dt_bias[i]);
-      bounds.preactivation_lower_by_relaxation[static_cast<std::size_t>(method)].push_back(candidate.lower());
-      if (candidate.lower() > p.lower()) winner = method;
-      p = intersect(p, candidate);
-    }
-    fill_channel(bounds, i,
-                 {.preactivation = p,
-                  .limits = {},
-                  .A_log = std::span(block_.A_log.row(i), block_.d_state),
-                  .B_magnitude = B_magnitude,
-                  .x_magnitude = magnitude(scan_input_[i]),
-                  .output_gain = C_sum.upper()});
-    bounds.relaxation[i] = static_cast<std::uint8_t>(winner);
+  for (const auto& [method, ranges] : results_) {
+    bounds.preactivation_lower_by_relaxation[static_cast<std::size_t>(method)].resize(block_.d_inner);
   }
+  const double output_gain = C_sum.upper();
+  parallel_for(block_.d_inner, 64, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) combine_channel(i, B_magnitude, output_gain, bounds);
+  });
+}
+
+// The best of every relaxation for one channel.
+void Mamba1Universal::combine_channel(std::size_t i, const std::vector<double>& B_magnitude, double output_gain, UniversalBounds& bounds) const {
+  Interval p = Interval::entire();
+  Relaxation winner = Relaxation::kInterval;
+  for (const auto& [method, ranges] : results_) {
+    const Interval candidate = ranges.step[i] + Interval::from_exact(block_.dt_bias[i]);
+    bounds.preactivation_lower_by_relaxation[static_cast<std::size_t>(method)][i] = candidate.lower();
+    if (candidate.lower() > p.lower()) winner = method;
+    p = intersect(p, candidate);
+  }
+  fill_channel(bounds, i,
+               {.preactivation = p,
+                .limits = {},
+                .A_log = std::span(block_.A_log.row(i), block_.d_state),
+                .B_magnitude = B_magnitude,
+                .x_magnitude = magnitude(scan_input_[i]),
+                .output_gain = output_gain});
+  bounds.relaxation[i] = static_cast<std::uint8_t>(winner);
 }
 
 // Witnesses for the channel that decides the layer; every channel is then read off the same two inputs.

@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "numerics/contract_violation.hpp"
+#include "numerics/norm_bounds.hpp"
+#include "numerics/rounding.hpp"
 #include "verify/certify/ball_quadratic.hpp"
 #include "verify/certify/even_part_relaxation.hpp"
 #include "verify/certify/sustained_relaxation.hpp"
@@ -23,6 +25,31 @@ std::vector<Interval> exact_taps(const theory::Matrix& conv_weight, std::size_t 
 }
 
 }  // namespace
+
+std::vector<SiluFunctional> scan_input_silu_functionals(const theory::Mamba1Weights& block) {
+  const RowMajorMatrix omega = approx_dense_product(rows_of(block.dt_proj, 0, block.d_inner), rows_of(block.x_proj, 0, block.dt_rank));
+  const Eigen::VectorXd row_norms = row_norms_upper_bound(rows_of(block.dt_proj, 0, block.d_inner));
+  const RowMajorMatrix columns = rows_of(block.x_proj, 0, block.dt_rank).transpose();
+  const Eigen::VectorXd column_norms = row_norms_upper_bound(ConstMatrixRef(columns));
+  const double gamma = dot_product_error_factor(block.dt_rank);
+  const double underflow = dot_product_underflow(block.dt_rank);
+  std::vector<SiluFunctional> functionals(block.d_inner + 2 * block.d_state);
+  for (std::size_t i = 0; i < functionals.size(); ++i) {
+    const bool is_step = i < block.d_inner;
+    const double* row = is_step ? omega.data() + i * block.d_inner : block.x_proj.row(block.dt_rank + i - block.d_inner);
+    functionals[i].omega.assign(row, row + block.d_inner);
+    functionals[i].error.assign(block.d_inner, 0.0);
+    if (!is_step) continue;
+    const RoundingUpward upward;  // |fl(omega) - omega| <= gamma |row of W_dt|_2 |column of W_x|_2 + underflow
+    for (std::size_t k = 0; k < block.d_inner; ++k) functionals[i].error[k] = pinned(gamma) * row_norms(index(i)) * column_norms(index(k)) + underflow;
+  }
+  return functionals;
+}
+
+SiluFunctional negated(SiluFunctional f) {
+  for (double& omega : f.omega) omega = -omega;
+  return f;
+}
 
 QuadraticRelaxation::QuadraticRelaxation(const theory::Mamba1Weights& block, const TokenFunctionals& tokens) : block_(block), tokens_(tokens) {
   std::span<const double> in_bias;

@@ -15,6 +15,11 @@ struct SiluFunctional {
   std::vector<double> error;
 };
 
+/// The functionals that a block reads off its convolution: p of each channel without its bias (omega a row of W_dt W_x, rounded), d_inner of them,
+/// then the components of B and of C (omega a row of W_x, exact).
+[[nodiscard]] std::vector<SiluFunctional> scan_input_silu_functionals(const theory::Mamba1Weights& block);
+[[nodiscard]] SiluFunctional negated(SiluFunctional f);
+
 class QuadraticRelaxation {
  public:
   /// `tokens` are the x rows of in_proj; kept by reference, as is the block.

@@ -8,9 +8,7 @@
 
 #include "numerics/exponential.hpp"
 #include "numerics/logarithm.hpp"
-#include "numerics/norm_bounds.hpp"
 #include "numerics/parallel.hpp"
-#include "numerics/rounding.hpp"
 #include "numerics/single_threaded_products.hpp"
 #include "numerics/softplus.hpp"
 #include "verify/certify/step_size.hpp"
@@ -54,8 +52,11 @@ theory::Matrix window_at(const theory::Matrix& period, std::size_t t, std::size_
 class Sharpening {
  public:
   explicit Sharpening(const SharpenTask& task)
-      : task_(task), block_(task.block), relaxation_(task.block, task.tokens),
-        step_omega_(approx_dense_product(rows_of(block_.dt_proj, 0, block_.d_inner), rows_of(block_.x_proj, 0, block_.dt_rank))) {
+      : task_(task), block_(task.block), relaxation_(task.block, task.tokens), functionals_(scan_input_silu_functionals(task.block)) {
+    step_omega_.resize(index(block_.d_inner), index(block_.d_inner));
+    for (std::size_t i = 0; i < block_.d_inner; ++i) {
+      std::copy(functionals_[i].omega.begin(), functionals_[i].omega.end(), step_omega_.data() + i * block_.d_inner);
+    }
     result_.tapwise = block_.d_conv * block_.d_model > kLargestWindow;
     step_lower_.assign(block_.d_inner, -kInfinity);
     step_upper_.assign(block_.d_inner, kInfinity);
@@ -66,7 +67,6 @@ class Sharpening {
     result_.one_step.assign(block_.d_inner, {{}, kInfinity});
     result_.periodic.assign(block_.d_inner, {{}, kInfinity});
     log_mean_step_.assign(block_.d_inner, kInfinity);
-    set_omega_errors();
   }
 
   SharpBounds run() {
@@ -91,7 +91,6 @@ class Sharpening {
     std::size_t which;
   };
 
-  void set_omega_errors();
   void search_windows(const SearchEffort& effort);
   void search_periodic_inputs(std::span<const std::size_t> periods, const SearchEffort& effort);
   void enclose_witnesses();
@@ -114,9 +113,8 @@ class Sharpening {
   const SharpenTask& task_;
   const theory::Mamba1Weights& block_;
   QuadraticRelaxation relaxation_;
-  RowMajorMatrix step_omega_;              // W_dt W_x, rounded
-  std::vector<double> step_error_scale_;   // |omega_true_ik - omega_ik| <= step_error_scale_[i] * column_norm_[k] + underflow
-  std::vector<double> column_norm_;
+  std::vector<SiluFunctional> functionals_;  // steps, then B and C
+  RowMajorMatrix step_omega_;              // the steps' omega as one matrix
   Windows windows_;                        // rows: steps from below, steps from above, B and C from below, from above
   Windows constants_;                      // best constant inputs
   std::vector<double> step_lower_, step_upper_, BC_lower_, BC_upper_;  // ends apart: jobs run at the same time
@@ -127,27 +125,11 @@ class Sharpening {
 
 
 
-void Sharpening::set_omega_errors() {
-  const Eigen::VectorXd rows = row_norms_upper_bound(rows_of(block_.dt_proj, 0, block_.d_inner));
-  const RowMajorMatrix columns = rows_of(block_.x_proj, 0, block_.dt_rank).transpose();
-  const Eigen::VectorXd column_norms = row_norms_upper_bound(ConstMatrixRef(columns));
-  const double gamma = dot_product_error_factor(block_.dt_rank);
-  const RoundingUpward upward;
-  for (const double row : rows) step_error_scale_.push_back(gamma * row);
-  column_norm_.assign(column_norms.data(), column_norms.data() + column_norms.size());
-}
-
 SiluFunctional Sharpening::functional(const Job& job) const {
-  SiluFunctional f;
-  const bool from_x_proj = job.kind == Job::Kind::kBCLower || job.kind == Job::Kind::kBCUpper;
-  const bool negated = job.kind == Job::Kind::kStepUpper || job.kind == Job::Kind::kBCUpper;
-  const double* row = from_x_proj ? block_.x_proj.row(block_.dt_rank + job.which) : step_omega_.data() + job.which * block_.d_inner;
-  const RoundingUpward upward;
-  for (std::size_t k = 0; k < block_.d_inner; ++k) {
-    f.omega.push_back(negated ? -row[k] : row[k]);
-    f.error.push_back(from_x_proj ? 0.0 : step_error_scale_[job.which] * column_norm_[k] + dot_product_underflow(block_.dt_rank));
-  }
-  return f;
+  const bool is_BC = job.kind == Job::Kind::kBCLower || job.kind == Job::Kind::kBCUpper;
+  const bool is_upper = job.kind == Job::Kind::kStepUpper || job.kind == Job::Kind::kBCUpper;
+  const SiluFunctional& f = functionals_[is_BC ? block_.d_inner + job.which : job.which];
+  return is_upper ? negated(f) : f;
 }
 
 void Sharpening::search_windows(const SearchEffort& effort) {

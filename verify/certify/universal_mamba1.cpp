@@ -8,12 +8,14 @@
 #include "numerics/exponential.hpp"
 #include "numerics/norm_bounds.hpp"
 #include "numerics/parallel.hpp"
+#include "numerics/single_threaded_products.hpp"
 #include "verify/certify/norm_domain.hpp"
 #include "verify/certify/scan_input_functionals.hpp"
 #include "verify/certify/sharpen_mamba1.hpp"
 #include "verify/certify/silu_relaxation.hpp"
 #include "verify/certify/universal.hpp"
 #include "verify/certify/universal_bounds.hpp"
+#include "verify/certify/vocabulary_quadratic.hpp"
 #include "verify/certify/vocabulary_ranges.hpp"
 #include "verify/certify/witness_mamba1.hpp"
 
@@ -68,6 +70,8 @@ class Mamba1Universal {
   void find_witnesses(UniversalBounds& bounds) const;
   void sharpen_bounds(UniversalBounds& bounds);
   void take_witnesses(const SharpBounds& sharp, UniversalBounds& bounds) const;
+  void sharpen_over_vocabulary();
+  void take_token_witnesses(UniversalBounds& bounds) const;
   void record(Relaxation method, const FunctionalRanges& ranges);
   [[nodiscard]] std::vector<LinearRelaxation> relaxations_of(const std::vector<Interval>& q) const;
   [[nodiscard]] FunctionalRanges interval_ranges(const std::vector<Interval>& silu) const;
@@ -84,6 +88,7 @@ class Mamba1Universal {
   std::span<const double> in_bias_;
   Results results_;
   std::vector<Interval> scan_input_;  // x over all steps
+  TokenWindows token_windows_;        // thorough effort over a vocabulary
 };
 
 void Mamba1Universal::record(Relaxation method, const FunctionalRanges& ranges) {
@@ -271,6 +276,7 @@ void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
   };
   const SharpBounds sharp = sharpen({block_, tokens_, bounds.zeta_upper, options_.should_stop, tell});
   results_[sharp.tapwise ? Relaxation::kQuadraticTapwise : Relaxation::kQuadratic] = sharp.quadratic;
+  if (vocabulary_ != nullptr) sharpen_over_vocabulary();
   combine(bounds);
   for (std::size_t i = 0; i < block_.d_inner; ++i) {
     const Interval rate = exp(Interval::from_exact(*std::min_element(block_.A_log.row(i), block_.A_log.row(i) + block_.d_state))) *
@@ -280,7 +286,57 @@ void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
   bounds.sustained_preactivation_lower = sharp.mean_preactivation_lower;
   bounds.complete = sharp.finished == sharp.total;
   if (vocabulary_ == nullptr && sharp.has_witnesses) take_witnesses(sharp, bounds);
-  else find_witnesses(bounds);  // the search leaves the vocabulary
+  else if (vocabulary_ != nullptr) take_token_witnesses(bounds);
+  else find_witnesses(bounds);
+}
+
+// The quadratic relaxation over windows of tokens; its windows are the witnesses.
+void Mamba1Universal::sharpen_over_vocabulary() {
+  std::vector<SiluFunctional> functionals = scan_input_silu_functionals(block_);
+  const std::size_t count = functionals.size();
+  for (std::size_t i = 0; i < count; ++i) functionals.push_back(negated(functionals[i]));
+  const std::vector<Interval> token_range = vocabulary_ranges(*vocabulary_, block_.norm_epsilon, tokens_.weights);
+  const VocabularyTask task{block_, tokens_, *vocabulary_, token_range};
+  token_windows_ = approx_worst_token_windows(task, functionals);
+  const std::vector<double> lower = vocabulary_quadratic_lower_bounds(task, functionals, token_windows_);
+  FunctionalRanges& ranges = results_.at(Relaxation::kVocabulary);
+  for (std::size_t i = 0; i < count; ++i) {
+    Interval& range = i < block_.d_inner ? ranges.step[i] : ranges.BC[i - block_.d_inner];
+    range = intersect(range, Interval::from_bounds(lower[i], -lower[count + i]));
+  }
+}
+
+// p of every channel at every channel's window of tokens; the exponent's witness stays that of the deciding channel's search.
+void Mamba1Universal::take_token_witnesses(UniversalBounds& bounds) const {
+  find_witnesses(bounds);
+  const SingleThreadedProducts single;
+  std::vector<theory::Matrix> residuals(block_.d_inner, theory::Matrix(block_.d_conv, block_.d_model));
+  std::vector<std::vector<Interval>> reached(block_.d_inner);
+  for (std::size_t w = 0; w < block_.d_inner; ++w) {
+    for (std::size_t j = 0; j < block_.d_conv; ++j) {
+      const theory::Matrix row = vocabulary_->read_rows(token_windows_[w][j], token_windows_[w][j] + 1);
+      std::copy(row.entries.begin(), row.entries.end(), residuals[w].entries.begin() + static_cast<std::ptrdiff_t>(j * block_.d_model));
+    }
+  }
+  parallel_for(block_.d_inner, 4, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t w = begin; w < end; ++w) reached[w] = preactivation_at(block_, residuals[w]);
+  });
+  bounds.preactivation_witness.assign(block_.d_inner, std::numeric_limits<double>::infinity());
+  double largest = bounds.zeta_witness[bounds.witness_channel];
+  for (std::size_t i = 0; i < block_.d_inner; ++i) {
+    std::size_t best = 0;
+    for (std::size_t w = 0; w < block_.d_inner; ++w) {
+      if (reached[w][i].upper() < reached[best][i].upper()) best = w;
+    }
+    const Interval& p = reached[best][i];
+    bounds.preactivation_witness[i] = p.upper();
+    const std::span<const double> A_log(block_.A_log.row(i), block_.d_state);
+    bounds.zeta_witness[i] = std::max(bounds.zeta_witness[i], rate_reached_lower_bound(A_log, p, {}));
+    if (bounds.zeta_witness[i] <= largest) continue;
+    largest = bounds.zeta_witness[i];
+    bounds.witness_channel = i;
+    bounds.witness_input = residuals[best];
+  }
 }
 
 void Mamba1Universal::take_witnesses(const SharpBounds& sharp, UniversalBounds& bounds) const {

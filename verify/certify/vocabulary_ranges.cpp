@@ -83,15 +83,19 @@ RowBallMatrix normalised_tokens(const theory::Matrix& embeddings, double epsilon
   return result;
 }
 
+std::vector<double> vocabulary_product_errors(const RowBallMatrix& functionals) {
+  const auto d = static_cast<std::size_t>(functionals.midpoint.cols());
+  return product_errors(functionals, token_norm_bound(d), token_radius_bound(d));
+}
+
 std::vector<Interval> vocabulary_ranges(const Vocabulary& vocabulary, double epsilon, const RowBallMatrix& functionals) {
   const auto count = static_cast<std::size_t>(functionals.midpoint.rows());
-  const auto d = static_cast<std::size_t>(functionals.midpoint.cols());
   Extremes extremes(count);
   for (std::size_t begin = 0; begin < vocabulary.rows; begin += kTokensPerBlock) {
     const RowBallMatrix tokens = normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
     take_extremes(approx_dense_product(tokens.midpoint, functionals.midpoint, Transposed::kYes), 0, count, extremes, 0);
   }
-  return widened(extremes, product_errors(functionals, token_norm_bound(d), token_radius_bound(d)));
+  return widened(extremes, vocabulary_product_errors(functionals));
 }
 
 std::vector<std::vector<Interval>> vocabulary_ranges_low_rank(const Vocabulary& vocabulary, double epsilon, const ConstMatrixRef& outer,

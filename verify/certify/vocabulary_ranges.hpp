@@ -15,6 +15,9 @@ namespace lyap {
 /// n = e / sqrt(mean e^2 + epsilon) for a block of tokens, (tokens, d_model), before the gain.
 [[nodiscard]] RowBallMatrix normalised_tokens(const theory::Matrix& embeddings, double epsilon);
 
+/// At least |fl(n^.w^_k) - n.w_k| for every token n of any vocabulary and each row w_k, n^ and w^ the midpoints.
+[[nodiscard]] std::vector<double> vocabulary_product_errors(const RowBallMatrix& functionals);
+
 /// Encloses {w_k . n : n over the vocabulary} for each row w_k of `functionals`. Cost: one product with the vocabulary.
 [[nodiscard]] std::vector<Interval> vocabulary_ranges(const Vocabulary& vocabulary, double epsilon, const RowBallMatrix& functionals);
 

@@ -28,20 +28,25 @@ double dot_product_error_factor(std::size_t length) {
   if (length >= std::size_t{1} << 50) throw ContractViolation("dot_product_error_factor: length below 2^50 expected");
   const RoundingUpward upward;
   const double scaled = pinned(static_cast<double>(length)) * kUnitRoundoff;
-  return pinned(scaled / -(scaled - 1.0));  // scaled - 1 is exact or rounded toward zero in magnitude: the quotient is an upper bound
+  return pinned(
+      scaled /
+      -(scaled - 1.0));  // scaled - 1 is exact or rounded toward zero in magnitude: the quotient is an upper bound
 }
 
 double dot_product_underflow(std::size_t length) { return static_cast<double>(length) * kSmallest; }
 
 RowBallMatrix enclose_column_scaling(const ConstMatrixRef& a, std::span<const double> g) {
-  if (static_cast<std::size_t>(a.cols()) != g.size()) throw ContractViolation("enclose_column_scaling: one factor per column expected");
+  if (static_cast<std::size_t>(a.cols()) != g.size())
+    throw ContractViolation("enclose_column_scaling: one factor per column expected");
   RowBallMatrix result{RowMajorMatrix(a.rows(), a.cols()), Eigen::VectorXd::Zero(a.rows())};
-  std::vector<double> underflows(static_cast<std::size_t>(a.rows()), 0.0);  // products so small that their error is not relative
+  std::vector<double> underflows(static_cast<std::size_t>(a.rows()),
+                                 0.0);  // products so small that their error is not relative
   for (Eigen::Index i = 0; i < a.rows(); ++i) {
     for (Eigen::Index j = 0; j < a.cols(); ++j) {
       const double factor = g[static_cast<std::size_t>(j)];
       result.midpoint(i, j) = a(i, j) * factor;
-      const bool tiny = std::fabs(result.midpoint(i, j)) < std::numeric_limits<double>::min() && a(i, j) != 0.0 && factor != 0.0;
+      const bool tiny =
+          std::fabs(result.midpoint(i, j)) < std::numeric_limits<double>::min() && a(i, j) != 0.0 && factor != 0.0;
       underflows[static_cast<std::size_t>(i)] += tiny ? 1.0 : 0.0;
     }
   }
@@ -54,7 +59,9 @@ RowBallMatrix enclose_column_scaling(const ConstMatrixRef& a, std::span<const do
   return result;
 }
 
-RowBallMatrix enclose_row_product(const ConstMatrixRef& a, const RowBallMatrix& b) { return enclose_row_product(a, 0.0, b); }
+RowBallMatrix enclose_row_product(const ConstMatrixRef& a, const RowBallMatrix& b) {
+  return enclose_row_product(a, 0.0, b);
+}
 
 RowBallMatrix enclose_row_product(const ConstMatrixRef& a, double relative_error, const RowBallMatrix& b) {
   if (!(relative_error >= 0.0)) throw ContractViolation("enclose_row_product: relative_error >= 0 expected");
@@ -62,7 +69,8 @@ RowBallMatrix enclose_row_product(const ConstMatrixRef& a, double relative_error
   const double gamma = dot_product_error_factor(static_cast<std::size_t>(a.cols()));
   const Eigen::VectorXd norms = row_norms_upper_bound(ConstMatrixRef(b.midpoint));
   const RoundingUpward upward;
-  const double underflow = dot_product_underflow(static_cast<std::size_t>(a.cols())) * static_cast<double>(b.midpoint.cols());
+  const double underflow =
+      dot_product_underflow(static_cast<std::size_t>(a.cols())) * static_cast<double>(b.midpoint.cols());
   const double relative = pinned(gamma) + relative_error;
   const double grown = 1.0 + pinned(relative_error);
   Eigen::VectorXd per_unit(b.midpoint.rows());  // error of row i per unit of |a_ik|

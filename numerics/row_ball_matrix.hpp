@@ -7,8 +7,8 @@
 #include "numerics/dense_product.hpp"
 #include "numerics/rigorous_product.hpp"
 
-/// Matrices known row by row in the Euclidean norm. Where only norms of rows matter, one floating-point product is enough:
-/// its error is bounded through row norms instead of through a second product of absolute values.
+/// Matrices known row by row in the Euclidean norm. Where only norms of rows matter, one floating-point product is
+/// enough: its error is bounded through row norms instead of through a second product of absolute values.
 namespace lyap {
 
 /// A set of matrices: every M of midpoint's shape with |M_i - midpoint_i|_2 <= row_radius_i for each row i.
@@ -18,9 +18,9 @@ struct RowBallMatrix {
   Eigen::VectorXd row_radius;
 };
 
-/// Bound of |fl(x.y) - x.y| / (|x|.|y|) for dot products of `length` terms, for every order of summation, with or without fused
-/// multiply-add and in every rounding mode (u = 2^-52): gamma = length u / (1 - length u). Underflow is extra.
-/// Source: Higham, Accuracy and Stability of Numerical Algorithms, section 3.1.
+/// Bound of |fl(x.y) - x.y| / (|x|.|y|) for dot products of `length` terms, for every order of summation, with or
+/// without fused multiply-add and in every rounding mode (u = 2^-52): gamma = length u / (1 - length u). Underflow is
+/// extra. Source: Higham, Accuracy and Stability of Numerical Algorithms, section 3.1.
 [[nodiscard]] double dot_product_error_factor(std::size_t length);
 
 /// Bound of what gradual underflow adds to a dot product of `length` terms: length * 2^-1074.

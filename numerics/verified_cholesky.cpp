@@ -17,7 +17,8 @@ namespace {
 constexpr double kUnitRoundoff = 0x1p-52;
 constexpr Eigen::Index kPanel = 96;
 
-// Sum of squares of the residual's entries over the whole symmetric matrix, row panel by row panel: the entries as computed, in upward mode.
+// Sum of squares of the residual's entries over the whole symmetric matrix, row panel by row panel: the entries as
+// computed, in upward mode.
 double residual_squares(const ConstMatrixRef& a, double shift, const RowMajorMatrix& factor) {
   const Eigen::Index n = a.rows();
   double squares = 0.0;
@@ -38,7 +39,8 @@ double residual_squares(const ConstMatrixRef& a, double shift, const RowMajorMat
   return pinned(squares);
 }
 
-// The lower triangle of a row-major matrix is the upper one of the column-major matrix that LAPACK sees; U^T U = L L^T. False where it breaks down.
+// The lower triangle of a row-major matrix is the upper one of the column-major matrix that LAPACK sees; U^T U = L L^T.
+// False where it breaks down.
 bool approx_factor_in_place(RowMajorMatrix& a) {
   const int n = static_cast<int>(a.rows());
   int info = 0;
@@ -67,8 +69,9 @@ VerifiedCholesky verified_cholesky(const ConstMatrixRef& a, double shift, double
   const double gamma = dot_product_error_factor(static_cast<std::size_t>(n));
   const double underflow = dot_product_underflow(static_cast<std::size_t>(n));
   const RoundingUpward upward;
-  // An entry r as computed is away from the exact residual by the product's error, at most gamma |L_i||L_j| + underflow, by the rounding of the
-  // subtraction, u |r|, and on the diagonal by that of a_ii - shift, u (|a_ii| + |shift|). The matrix of |L_i||L_j| has Frobenius norm |L|_F^2.
+  // An entry r as computed is away from the exact residual by the product's error, at most gamma |L_i||L_j| +
+  // underflow, by the rounding of the subtraction, u |r|, and on the diagonal by that of a_ii - shift, u (|a_ii| +
+  // |shift|). The matrix of |L_i||L_j| has Frobenius norm |L|_F^2.
   double factor_squares = 0.0;
   double diagonal_squares = 0.0;
   for (Eigen::Index i = 0; i < n; ++i) {
@@ -76,7 +79,8 @@ VerifiedCholesky verified_cholesky(const ConstMatrixRef& a, double shift, double
     diagonal_squares += a(i, i) * a(i, i);
   }
   const double size = static_cast<double>(n);
-  const double diagonal_error = 2.0 * kUnitRoundoff * (std::sqrt(diagonal_squares) + std::sqrt(pinned(size)) * std::fabs(shift));
+  const double diagonal_error =
+      2.0 * kUnitRoundoff * (std::sqrt(diagonal_squares) + std::sqrt(pinned(size)) * std::fabs(shift));
   const double residual = std::sqrt(pinned(squares)) * (1.0 + 2.0 * kUnitRoundoff) + diagonal_error;
   const double error = residual + gamma * factor_squares + size * underflow + matrix_error;
   const double bound = pinned(-(error - shift));

@@ -32,8 +32,16 @@ inline std::string stored_zip(const std::vector<StoredMember>& members) {
   for (const StoredMember& m : members) {
     const std::size_t local = out.size();
     std::string fields;
-    for (const auto& [value, width] : std::initializer_list<std::pair<std::uint64_t, int>>{
-             {20, 2}, {m.flags, 2}, {m.method, 2}, {0, 2}, {0x21, 2}, {crc32(m.content), 4}, {m.content.size(), 4}, {m.content.size(), 4}, {m.name.size(), 2}, {0, 2}}) {
+    for (const auto& [value, width] : std::initializer_list<std::pair<std::uint64_t, int>>{{20, 2},
+                                                                                           {m.flags, 2},
+                                                                                           {m.method, 2},
+                                                                                           {0, 2},
+                                                                                           {0x21, 2},
+                                                                                           {crc32(m.content), 4},
+                                                                                           {m.content.size(), 4},
+                                                                                           {m.content.size(), 4},
+                                                                                           {m.name.size(), 2},
+                                                                                           {0, 2}}) {
       put(fields, value, width);
     }
     put(out, 0x04034b50, 4);
@@ -41,10 +49,10 @@ inline std::string stored_zip(const std::vector<StoredMember>& members) {
     put(directory, 0x02014b50, 4);
     put(directory, 20, 2);
     directory += fields;
-    put(directory, 0, 2);      // comment
-    put(directory, 0, 2);      // disk
-    put(directory, 0, 2);      // internal attributes
-    put(directory, 0, 4);      // external attributes
+    put(directory, 0, 2);  // comment
+    put(directory, 0, 2);  // disk
+    put(directory, 0, 2);  // internal attributes
+    put(directory, 0, 4);  // external attributes
     put(directory, local, 4);
     directory += m.name;
   }

@@ -1,10 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
 #include <filesystem>
 #include <fstream>
 #include <random>
-#include <unistd.h>
 #include <variant>
 
 #include "tests/checkpoint/stored_zip.hpp"
@@ -21,7 +21,11 @@ const fs::path kFixtures = fs::path(LYAP_SOURCE_DIR) / "tests/data/fixtures";
 
 class TemporaryFolder {
  public:
-  TemporaryFolder() : path_(fs::temp_directory_path() / ("lyap_torch_" + std::to_string(::getpid()) + "_" + std::to_string(counter_++))) { fs::create_directories(path_); }
+  TemporaryFolder()
+      : path_(fs::temp_directory_path() /
+              ("lyap_torch_" + std::to_string(::getpid()) + "_" + std::to_string(counter_++))) {
+    fs::create_directories(path_);
+  }
   ~TemporaryFolder() { fs::remove_all(path_); }
   [[nodiscard]] fs::path write(const std::string& content) const {
     std::ofstream(path_ / "pytorch_model.bin", std::ios::binary) << content;
@@ -57,14 +61,21 @@ std::string tuple(const std::vector<std::string>& items) {
 std::string storage(const std::string& type, const std::string& key, std::int32_t elements) {
   return tuple({unicode("storage"), "ctorch\n" + type + "\n", unicode(key), unicode("cpu"), integer(elements)}) + "Q";
 }
-std::string tensor(const std::string& from, std::int32_t offset, const std::vector<std::string>& shape, const std::vector<std::string>& strides) {
-  return "ctorch._utils\n_rebuild_tensor_v2\n" + tuple({from, integer(offset), tuple(shape), tuple(strides), "\x89", "ccollections\nOrderedDict\n)R"}) + "R";
+std::string tensor(const std::string& from, std::int32_t offset, const std::vector<std::string>& shape,
+                   const std::vector<std::string>& strides) {
+  return "ctorch._utils\n_rebuild_tensor_v2\n" +
+         tuple({from, integer(offset), tuple(shape), tuple(strides), "\x89", "ccollections\nOrderedDict\n)R"}) + "R";
 }
 std::string state_dict(const std::string& entries) { return "\x80\x02}(" + entries + "u."; }
-std::string one_tensor() { return state_dict(unicode("w") + tensor(storage("FloatStorage", "0", 6), 0, {integer(2), integer(3)}, {integer(3), integer(1)})); }
+std::string one_tensor() {
+  return state_dict(unicode("w") +
+                    tensor(storage("FloatStorage", "0", 6), 0, {integer(2), integer(3)}, {integer(3), integer(1)}));
+}
 
-std::string archive(const std::string& pickle, const std::string& data = std::string(24, '\0'), const std::string& order = "little") {
-  return testing::stored_zip({{"m/data.pkl", pickle}, {"m/byteorder", order}, {"m/data/0", data}, {"m/version", "3\n"}});
+std::string archive(const std::string& pickle, const std::string& data = std::string(24, '\0'),
+                    const std::string& order = "little") {
+  return testing::stored_zip(
+      {{"m/data.pkl", pickle}, {"m/byteorder", order}, {"m/data/0", data}, {"m/version", "3\n"}});
 }
 
 std::string refusal(const std::string& content) {
@@ -82,28 +93,34 @@ std::string refusal(const std::string& content) {
 }
 
 TEST(TorchArchive, PickledFixturesHoldTheWeightsOfTheirSafetensorsSiblings) {
-  for (const auto& [pickled, plain] : {std::pair{"mamba-bin", "mamba"}, {"mamba-original", "mamba"}, {"mamba2-bin", "mamba2"}, {"mamba2-original", "mamba2"}}) {
+  for (const auto& [pickled, plain] : {std::pair{"mamba-bin", "mamba"},
+                                       {"mamba-original", "mamba"},
+                                       {"mamba2-bin", "mamba2"},
+                                       {"mamba2-original", "mamba2"}}) {
     const Checkpoint a = Checkpoint::open(kFixtures / pickled);
     const Checkpoint b = Checkpoint::open(kFixtures / plain);
     ASSERT_EQ(a.description().layers, b.description().layers);
     for (std::size_t layer = 0; layer < a.description().layers; ++layer) {
       const auto same = [](const auto& x, const auto& y) {
         if constexpr (std::is_same_v<decltype(x), decltype(y)>) {
-          return x.in_proj.entries == y.in_proj.entries && x.conv_weight.entries == y.conv_weight.entries && x.conv_bias == y.conv_bias &&
-                 x.dt_bias == y.dt_bias && x.D == y.D && x.out_proj.entries == y.out_proj.entries && x.norm_weight == y.norm_weight;
+          return x.in_proj.entries == y.in_proj.entries && x.conv_weight.entries == y.conv_weight.entries &&
+                 x.conv_bias == y.conv_bias && x.dt_bias == y.dt_bias && x.D == y.D &&
+                 x.out_proj.entries == y.out_proj.entries && x.norm_weight == y.norm_weight;
         } else {
           return false;
         }
       };
       EXPECT_TRUE(std::visit(same, a.read_block(layer), b.read_block(layer))) << pickled;
     }
-    for (const std::size_t row : {0, 50, 96}) EXPECT_EQ(a.read_embedding_row(row), b.read_embedding_row(row)) << pickled;
+    for (const std::size_t row : {0, 50, 96})
+      EXPECT_EQ(a.read_embedding_row(row), b.read_embedding_row(row)) << pickled;
   }
 }
 
 TEST(TorchArchive, AViewIsReadWhereItsOffsetAndStridesSay) {
   const TemporaryFolder folder;
-  const std::string view = state_dict(unicode("w") + tensor(storage("HalfStorage", "0", 12), 1, {integer(2), integer(3)}, {integer(1), integer(2)}));
+  const std::string view = state_dict(
+      unicode("w") + tensor(storage("HalfStorage", "0", 12), 1, {integer(2), integer(3)}, {integer(1), integer(2)}));
   const WeightFile file = open_torch_archive(folder.write(archive(view)), "pytorch_model.bin");
   ASSERT_EQ(file.tensors.size(), 1u);
   EXPECT_EQ(file.tensors[0].strides, (std::vector<std::size_t>{1, 2}));
@@ -113,21 +130,33 @@ TEST(TorchArchive, AViewIsReadWhereItsOffsetAndStridesSay) {
 }
 
 TEST(TorchArchive, AForeignGlobalIsNamedAndNothingRuns) {
-  EXPECT_THAT(refusal(archive("\x80\x02" "cos\nsystem\n" + tuple({unicode("touch /tmp/owned")}) + "R.")), HasSubstr("os.system"));
-  EXPECT_THAT(refusal(archive("\x80\x02" "cbuiltins\neval\n" + tuple({unicode("1")}) + "R.")), HasSubstr("builtins.eval"));
-  EXPECT_THAT(refusal(archive("\x80\x02" "ctorch._utils\n_rebuild_sparse_tensor\n)R.")), HasSubstr("_rebuild_sparse_tensor"));
-  EXPECT_THAT(refusal(archive("\x80\x02" "ctorch\nFloatStorage\n)R.")), HasSubstr("calls"));
+  EXPECT_THAT(refusal(archive("\x80\x02"
+                              "cos\nsystem\n" +
+                              tuple({unicode("touch /tmp/owned")}) + "R.")),
+              HasSubstr("os.system"));
+  EXPECT_THAT(refusal(archive("\x80\x02"
+                              "cbuiltins\neval\n" +
+                              tuple({unicode("1")}) + "R.")),
+              HasSubstr("builtins.eval"));
+  EXPECT_THAT(refusal(archive("\x80\x02"
+                              "ctorch._utils\n_rebuild_sparse_tensor\n)R.")),
+              HasSubstr("_rebuild_sparse_tensor"));
+  EXPECT_THAT(refusal(archive("\x80\x02"
+                              "ctorch\nFloatStorage\n)R.")),
+              HasSubstr("calls"));
 }
 
 TEST(TorchArchive, OpcodesOutsideTheListAreRefused) {
-  for (const std::string opcode : {"\x93", "i", "o", "\x81", "\x82", "P", "0", "1", "2", "I1\n", "F1\n", "\x8b", "B", "\x94", "\x95"}) {
+  for (const std::string opcode :
+       {"\x93", "i", "o", "\x81", "\x82", "P", "0", "1", "2", "I1\n", "F1\n", "\x8b", "B", "\x94", "\x95"}) {
     EXPECT_THAT(refusal(archive("\x80\x02}" + opcode + ".")), HasSubstr("opcode")) << opcode;
   }
   EXPECT_THAT(refusal(archive("\x80\x04}.")), HasSubstr("protocol"));
 }
 
 TEST(TorchArchive, ViewsMayNotLeaveTheirStorage) {
-  const auto view = [](std::int32_t elements, std::int32_t offset, std::vector<std::string> shape, std::vector<std::string> strides) {
+  const auto view = [](std::int32_t elements, std::int32_t offset, std::vector<std::string> shape,
+                       std::vector<std::string> strides) {
     return archive(state_dict(unicode("w") + tensor(storage("FloatStorage", "0", elements), offset, shape, strides)));
   };
   EXPECT_EQ(refusal(view(6, 0, {integer(6)}, {integer(1)})), "accepted");
@@ -143,27 +172,37 @@ TEST(TorchArchive, ViewsMayNotLeaveTheirStorage) {
 TEST(TorchArchive, DamagedPicklesAreRefused) {
   const std::string good = one_tensor();
   EXPECT_EQ(refusal(archive(good)), "accepted");
-  for (std::size_t length = 0; length < good.size(); ++length) EXPECT_NE(refusal(archive(good.substr(0, length))), "accepted") << length;
+  for (std::size_t length = 0; length < good.size(); ++length)
+    EXPECT_NE(refusal(archive(good.substr(0, length))), "accepted") << length;
   EXPECT_THAT(refusal(archive("\x80\x02h\x07.")), HasSubstr("never set"));
   EXPECT_THAT(refusal(archive(std::string("\x80\x02}r\xff\xff\xff\xff.", 8))), HasSubstr("memo"));
   EXPECT_THAT(refusal(archive(std::string("\x80\x02X\xff\xff\xff\x7f.", 8))), HasSubstr("string"));
   EXPECT_THAT(refusal(archive(std::string("\x80\x02") + std::string(2'000'000, '('))), HasSubstr("more objects"));
   EXPECT_THAT(refusal(archive(std::string("\x80\x02]") + std::string(900'000, '\x85') + ".")), HasSubstr("state dict"));
   EXPECT_THAT(refusal(archive(state_dict(unicode("w") + integer(3)))), HasSubstr("not a tensor"));
-  EXPECT_THAT(refusal(archive("\x80\x02]q\x01h\x01" "a.")), HasSubstr("state dict"));  // a list that holds itself
+  EXPECT_THAT(refusal(archive("\x80\x02]q\x01h\x01"
+                              "a.")),
+              HasSubstr("state dict"));  // a list that holds itself
 }
 
 TEST(TorchArchive, OtherContainersAreRefusedWithAdvice) {
-  EXPECT_THAT(refusal(std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14)), HasSubstr("torch.save"));
+  EXPECT_THAT(refusal(std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14)),
+              HasSubstr("torch.save"));
   EXPECT_NE(refusal(""), "accepted");
   EXPECT_NE(refusal("not a zip"), "accepted");
   EXPECT_THAT(refusal(archive(one_tensor(), std::string(24, '\0'), "big")), HasSubstr("byte order"));
-  EXPECT_THAT(refusal(testing::stored_zip({{"m/data.pkl", one_tensor(), 8}, {"m/data/0", std::string(24, '\0')}})), HasSubstr("compressed"));
-  EXPECT_NE(refusal(testing::stored_zip({{"m/data.pkl", one_tensor(), 0, 1}, {"m/data/0", std::string(24, '\0')}})), "accepted");
-  EXPECT_THAT(refusal(testing::stored_zip({{"m/data.pkl", one_tensor()}, {"n/data/0", std::string(24, '\0')}})), HasSubstr("two top folders"));
+  EXPECT_THAT(refusal(testing::stored_zip({{"m/data.pkl", one_tensor(), 8}, {"m/data/0", std::string(24, '\0')}})),
+              HasSubstr("compressed"));
+  EXPECT_NE(refusal(testing::stored_zip({{"m/data.pkl", one_tensor(), 0, 1}, {"m/data/0", std::string(24, '\0')}})),
+            "accepted");
+  EXPECT_THAT(refusal(testing::stored_zip({{"m/data.pkl", one_tensor()}, {"n/data/0", std::string(24, '\0')}})),
+              HasSubstr("two top folders"));
   EXPECT_THAT(refusal(testing::stored_zip({{"m/data.pkl", one_tensor()}})), HasSubstr("data/0"));
   EXPECT_THAT(refusal(testing::stored_zip({{"m/data/0", std::string(24, '\0')}})), HasSubstr("data.pkl"));
-  EXPECT_NE(refusal(testing::stored_zip({{"m/data.pkl", one_tensor()}, {"m/data/0", std::string(24, '\0')}, {"m/data/0", std::string(24, '\0')}})), "accepted");
+  EXPECT_NE(
+      refusal(testing::stored_zip(
+          {{"m/data.pkl", one_tensor()}, {"m/data/0", std::string(24, '\0')}, {"m/data/0", std::string(24, '\0')}})),
+      "accepted");
 }
 
 // Whatever is damaged: the file is read, or refused as bad input; nothing else happens.

@@ -20,7 +20,8 @@ RowMajorMatrix random_matrix(Eigen::Index rows, Eigen::Index columns, std::mt199
   return a;
 }
 
-// Positive definiteness in exact-enough arithmetic: Cholesky by 256-bit reals. The entries below have condition numbers far below 2^200.
+// Positive definiteness in exact-enough arithmetic: Cholesky by 256-bit reals. The entries below have condition numbers
+// far below 2^200.
 bool is_positive_definite(const RowMajorMatrix& a, double shift) {
   const Eigen::Index n = a.rows();
   std::vector<MpfrReal> l(static_cast<std::size_t>(n * n));
@@ -48,18 +49,21 @@ TEST(VerifiedCholesky, TheBoundNeverExceedsTheSmallestEigenvalue) {
   std::mt19937_64 random(7);
   for (int n = 1; n <= 24; ++n) {
     for (int trial = 0; trial < 8; ++trial) {
-      const RowMajorMatrix a = gram(n, n + trial % 3 - 1 > 0 ? n + trial % 3 - 1 : 1, std::ldexp(1.0, -5 * trial), random);
+      const RowMajorMatrix a =
+          gram(n, n + trial % 3 - 1 > 0 ? n + trial % 3 - 1 : 1, std::ldexp(1.0, -5 * trial), random);
       for (const double shift : {0.0, 1e-12, 1e-3, std::ldexp(0.99, -5 * trial), std::ldexp(1.01, -5 * trial)}) {
         const double bound = verified_cholesky(a, shift).smallest_eigenvalue_lower_bound;
         if (bound > -std::numeric_limits<double>::infinity()) {
-          EXPECT_TRUE(is_positive_definite(a, std::nextafter(bound, -1e300))) << "n = " << n << ", trial " << trial << ", shift " << shift;
+          EXPECT_TRUE(is_positive_definite(a, std::nextafter(bound, -1e300)))
+              << "n = " << n << ", trial " << trial << ", shift " << shift;
         }
       }
     }
   }
 }
 
-// [1 1; 1 1 - ulp] is indefinite by one ulp, [1 1; 1 1] singular, and block copies of them hide the defect among good directions.
+// [1 1; 1 1 - ulp] is indefinite by one ulp, [1 1; 1 1] singular, and block copies of them hide the defect among good
+// directions.
 TEST(VerifiedCholesky, MatricesThatAreIndefiniteByOneUlpAreNotProved) {
   for (const double corner : {1.0, std::nextafter(1.0, 0.0)}) {
     for (const Eigen::Index n : {2, 3, 10, 65, 130}) {

@@ -54,7 +54,9 @@ std::vector<Include> includes_of(const std::string& name, std::istream& in) {
   return found;
 }
 
-bool is_standard(const std::string& header) { return header.find('/') == std::string::npos && header.find('.') == std::string::npos; }
+bool is_standard(const std::string& header) {
+  return header.find('/') == std::string::npos && header.find('.') == std::string::npos;
+}
 
 bool is_allowed(const Include& include, const Rules& rules) {
   const std::string layer = layer_of(include.file, rules);
@@ -62,7 +64,8 @@ bool is_allowed(const Include& include, const Rules& rules) {
   if (!include.angled && layer_of(include.target, rules) == layer) return true;
   const std::vector<std::string>& allowed = rules.at(layer);
   return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& entry) {
-    if (include.angled) return entry[0] == '<' && starts_with("<" + include.target + ">", entry.substr(0, entry.size() - 1));
+    if (include.angled)
+      return entry[0] == '<' && starts_with("<" + include.target + ">", entry.substr(0, entry.size() - 1));
     return include.target == entry || starts_with(include.target, entry + "/");
   });
 }

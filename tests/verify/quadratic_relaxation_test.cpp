@@ -24,30 +24,36 @@ TEST(EvenPartRelaxation, EveryPointLiesAboveItForAnyTouchingPoint) {
     const double omega = normal_like() * std::exp(uniform(-20, 3));
     const double reach = std::exp(uniform(-8, 6));
     const double touch = uniform(-1.5, 1.5) * reach;
-    const EvenPartRelaxation part = relax_even_parts(std::vector<double>{omega}, std::vector<double>{reach}, std::vector<double>{touch})[0];
+    const EvenPartRelaxation part =
+        relax_even_parts(std::vector<double>{omega}, std::vector<double>{reach}, std::vector<double>{touch})[0];
     RC_ASSERT(part.curvature * omega >= 0.0);
     for (int i = 0; i < 30; ++i) {
       const double q = std::clamp(uniform(-reach, reach), -reach, reach);
-      const MpfrReal below = exact(omega) * exact(q) / exact(2.0) + exact(part.curvature) * exact(q) * exact(q) + exact(part.constant);
+      const MpfrReal below =
+          exact(omega) * exact(q) / exact(2.0) + exact(part.curvature) * exact(q) * exact(q) + exact(part.constant);
       RC_ASSERT(exact(omega) * silu(exact(q)) >= below);
     }
   });
 }
 
-// A touching point in range is touched, up to the width of the sigmoid's enclosure: it enters G(o^2) times |omega| o, and G'(o^2) over 4 o, which counts over
-// the whole range of q^2; all ends together take it at most four times.
+// A touching point in range is touched, up to the width of the sigmoid's enclosure: it enters G(o^2) times |omega| o,
+// and G'(o^2) over 4 o, which counts over the whole range of q^2; all ends together take it at most four times.
 TEST(EvenPartRelaxation, TheTangentTouches) {
   for (const double touch : {0.02, 0.7, 3.0, 9.0}) {
-    const EvenPartRelaxation part = relax_even_parts(std::vector<double>{-2.0}, std::vector<double>{10.0}, std::vector<double>{touch})[0];
+    const EvenPartRelaxation part =
+        relax_even_parts(std::vector<double>{-2.0}, std::vector<double>{10.0}, std::vector<double>{touch})[0];
     const double value = -2.0 * touch / (1 + std::exp(-touch));
-    EXPECT_NEAR(value, -touch + part.curvature * touch * touch + part.constant, 4.0 * 2.0 * (touch + 100.0 / touch) * kVectorSigmoidWidth * 0x1p-52);
+    EXPECT_NEAR(value, -touch + part.curvature * touch * touch + part.constant,
+                4.0 * 2.0 * (touch + 100.0 / touch) * kVectorSigmoidWidth * 0x1p-52);
   }
 }
 
 TEST(EvenPartRelaxation, DroppingTheConstantIsCaught) {
-  const EvenPartRelaxation part = relax_even_parts(std::vector<double>{-2.0}, std::vector<double>{10.0}, std::vector<double>{5.0})[0];
+  const EvenPartRelaxation part =
+      relax_even_parts(std::vector<double>{-2.0}, std::vector<double>{10.0}, std::vector<double>{5.0})[0];
   const double q = 0.1;
-  EXPECT_LT(-2.0 * q / (1 + std::exp(-q)), -q + part.curvature * q * q);  // without the constant the bound is above the value
+  EXPECT_LT(-2.0 * q / (1 + std::exp(-q)),
+            -q + part.curvature * q * q);  // without the constant the bound is above the value
 }
 
 // Small blocks: sizes for which samples and a local search come close to the true minimum.
@@ -103,14 +109,16 @@ RowMajorMatrix random_window(const theory::Mamba1Weights& block) {
 }
 
 // f at the last `present` tokens of a window, plain binary64; tokens missing where present < J.
-double value_of(const theory::Mamba1Weights& block, const SiluFunctional& f, const RowMajorMatrix& window, std::size_t present) {
+double value_of(const theory::Mamba1Weights& block, const SiluFunctional& f, const RowMajorMatrix& window,
+                std::size_t present) {
   double sum = 0.0;
   for (std::size_t k = 0; k < block.d_inner; ++k) {
     double q = block.conv_bias[k];
     for (std::size_t j = block.d_conv - present; j < block.d_conv; ++j) {
       double u = block.in_proj_bias.empty() ? 0.0 : block.in_proj_bias[k];
       for (std::size_t i = 0; i < block.d_model; ++i) {
-        u += block.in_proj(k, i) * block.norm_weight[i] * window(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(i));
+        u += block.in_proj(k, i) * block.norm_weight[i] *
+             window(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(i));
       }
       q += block.conv_weight(k, j) * u;
     }
@@ -155,7 +163,8 @@ TEST(QuadraticRelaxation, AnyMultipliersThatPassAreSound) {
   testing::check_property("random multipliers", 150, [] {
     const Prepared p = prepared();
     std::vector<Interval> taps;
-    BallQuadratic quadratic{WindowMap(p.tokens.weights, std::vector<Interval>(p.block.d_inner, Interval::from_exact(1.0)), 1), {}, {}};
+    BallQuadratic quadratic{
+        WindowMap(p.tokens.weights, std::vector<Interval>(p.block.d_inner, Interval::from_exact(1.0)), 1), {}, {}};
     for (std::size_t k = 0; k < p.block.d_inner; ++k) {
       quadratic.linear.push_back(Interval::from_exact(normal_like()));
       quadratic.curvature.push_back(normal_like());
@@ -165,13 +174,16 @@ TEST(QuadraticRelaxation, AnyMultipliersThatPassAreSound) {
       const RowMajorMatrix n = random_window(p.block).topRows(1);
       double value = 0.0;
       const std::vector<Interval> e = quadratic.map.apply(n);
-      for (std::size_t k = 0; k < e.size(); ++k) value += quadratic.linear[k].midpoint() * e[k].midpoint() + quadratic.curvature[k] * e[k].midpoint() * e[k].midpoint();
+      for (std::size_t k = 0; k < e.size(); ++k)
+        value += quadratic.linear[k].midpoint() * e[k].midpoint() +
+                 quadratic.curvature[k] * e[k].midpoint() * e[k].midpoint();
       RC_ASSERT(value >= bound - kSampleRounding * (1.0 + std::fabs(value)));
     }
   });
 }
 
-// One input dimension: the minimum over [-1, 1]^J is found on a dense grid, and the bound from the best grid point comes close.
+// One input dimension: the minimum over [-1, 1]^J is found on a dense grid, and the bound from the best grid point
+// comes close.
 TEST(QuadraticRelaxation, OnTinyBlocksTheBoundIsBelowTheTrueMinimum) {
   testing::check_property("dense search", 40, [] {
     Prepared p = prepared();
@@ -205,7 +217,8 @@ TEST(QuadraticRelaxation, WithoutTheMultipliersOrTheOffsetSomeInputBeatsTheBound
   int beaten_without_multipliers = 0;
   testing::check_property("the multiplier term", 60, [&] {
     const Prepared p = prepared();
-    BallQuadratic quadratic{WindowMap(p.tokens.weights, std::vector<Interval>(p.block.d_inner, Interval::from_exact(1.0)), 1), {}, {}};
+    BallQuadratic quadratic{
+        WindowMap(p.tokens.weights, std::vector<Interval>(p.block.d_inner, Interval::from_exact(1.0)), 1), {}, {}};
     for (std::size_t k = 0; k < p.block.d_inner; ++k) {
       quadratic.linear.push_back(Interval::from_exact(normal_like()));
       quadratic.curvature.push_back(-std::fabs(normal_like()));
@@ -217,7 +230,9 @@ TEST(QuadraticRelaxation, WithoutTheMultipliersOrTheOffsetSomeInputBeatsTheBound
     for (int sample = 0; sample < 40; ++sample) {
       const std::vector<Interval> e = quadratic.map.apply(random_window(p.block).topRows(1));
       double value = 0.0;
-      for (std::size_t k = 0; k < e.size(); ++k) value += quadratic.linear[k].midpoint() * e[k].midpoint() + quadratic.curvature[k] * e[k].midpoint() * e[k].midpoint();
+      for (std::size_t k = 0; k < e.size(); ++k)
+        value += quadratic.linear[k].midpoint() * e[k].midpoint() +
+                 quadratic.curvature[k] * e[k].midpoint() * e[k].midpoint();
       beaten_without_multipliers += value < without;
     }
   });
@@ -229,23 +244,26 @@ TEST(QuadraticRelaxation, WithoutTheResidualTermABadSolutionBeatsTheBound) {
   RowMajorMatrix weights(1, 1);
   weights << 1.0;
   const TokenFunctionals tokens = token_functionals(weights, gain);
-  const BallQuadratic quadratic{WindowMap(tokens.weights, {Interval::from_exact(1.0)}, 1), {Interval::from_exact(2.0)}, {-1.0}};
+  const BallQuadratic quadratic{
+      WindowMap(tokens.weights, {Interval::from_exact(1.0)}, 1), {Interval::from_exact(2.0)}, {-1.0}};
   // phi(n) = 2 n - n^2 on [-1, 1], least -3 at n = -1; mu = 2: R = 1, R^-1 l = 2, bound -2 - 1 = -3.
   const std::vector<double> mu{2.0};
   RowMajorMatrix good(1, 1), bad(1, 1);
   good << 2.0;
   bad << 0.0;
   EXPECT_NEAR(dual_lower_bound(quadratic, mu, good, 1.0), -3.0, 1e-12);
-  EXPECT_LE(dual_lower_bound(quadratic, mu, bad, 1.0), -3.0 + 1e-12);                // e = 2, |e|^2 / 1 = 4
-  EXPECT_GT(dual_lower_bound(quadratic, mu, bad, 1e300), -3.0 + 0.5);                // the residual term switched off: wrong
+  EXPECT_LE(dual_lower_bound(quadratic, mu, bad, 1.0), -3.0 + 1e-12);  // e = 2, |e|^2 / 1 = 4
+  EXPECT_GT(dual_lower_bound(quadratic, mu, bad, 1e300), -3.0 + 0.5);  // the residual term switched off: wrong
   EXPECT_EQ(dual_lower_bound(quadratic, mu, good, 0.0), -HUGE_VAL);
 }
 
-double log_mean_exp_free_mean(const theory::Mamba1Weights& block, const SiluFunctional& f, const RowMajorMatrix& period) {
+double log_mean_exp_free_mean(const theory::Mamba1Weights& block, const SiluFunctional& f,
+                              const RowMajorMatrix& period) {
   double sum = 0.0;
   for (Eigen::Index t = 0; t < period.rows(); ++t) {
     RowMajorMatrix window(static_cast<Eigen::Index>(block.d_conv), period.cols());
-    for (Eigen::Index j = 0; j < window.rows(); ++j) window.row(j) = period.row((t + j + 8 * period.rows() - window.rows() + 1) % period.rows());
+    for (Eigen::Index j = 0; j < window.rows(); ++j)
+      window.row(j) = period.row((t + j + 8 * period.rows() - window.rows() + 1) % period.rows());
     sum += value_of(block, f, window, block.d_conv);
   }
   return sum / double(period.rows());
@@ -268,7 +286,8 @@ TEST(SustainedBound, NoPeriodicInputsMeanIsBelowIt) {
   });
 }
 
-// A difference filter: every constant input gives 0, an alternating one -4 per step. A bound that looked at the frequency 0 alone would say about 0.
+// A difference filter: every constant input gives 0, an alternating one -4 per step. A bound that looked at the
+// frequency 0 alone would say about 0.
 TEST(SustainedBound, FrequenciesOtherThanZeroCount) {
   theory::Mamba1Weights block;
   block.d_model = block.d_inner = block.d_state = block.dt_rank = 1;
@@ -291,7 +310,8 @@ TEST(SustainedBound, FrequenciesOtherThanZeroCount) {
   RowMajorMatrix alternating(2, 1);
   alternating << 1.0, -1.0;
   const double mean = log_mean_exp_free_mean(block, f, alternating);  // -(silu(2) + silu(-2))/2 = -G(4) = -0.7616
-  const double bound = QuadraticRelaxation(block, tokens).sustained_lower_bound(f, Eigen::RowVectorXd::Constant(1, 0.5));
+  const double bound =
+      QuadraticRelaxation(block, tokens).sustained_lower_bound(f, Eigen::RowVectorXd::Constant(1, 0.5));
   EXPECT_LE(bound, mean);
   EXPECT_GE(bound, 2.0 * mean);
 }

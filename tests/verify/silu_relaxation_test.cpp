@@ -54,7 +54,8 @@ RC_GTEST_PROP(SiluRelaxation, AnySlopeGivesASoundResidual, ()) {
   }
 }
 
-// A dense grid reaches the residual's ends to second order in its spacing (|silu''| <= 1/2), so the closed form may not be wider by more than that.
+// A dense grid reaches the residual's ends to second order in its spacing (|silu''| <= 1/2), so the closed form may not
+// be wider by more than that.
 RC_GTEST_PROP(SiluRelaxation, TheResidualIsNoWiderThanADenseGridSays, ()) {
   const double a = uniform(-30, 30);
   const double b = uniform(-30, 30);
@@ -85,10 +86,17 @@ TEST(SiluRelaxation, AResidualShrunkByAThousandthIsCaught) {
 }
 
 TEST(SiluRelaxation, ExtremeRangesStaySound) {
-  for (const auto& [a, b] : {std::pair{-800.0, 700.0}, {-1e300, 1e300}, {0.0, 0.0}, {-5e-324, 5e-324}, {-900.0, -800.0}, {2.399, 2.4}, {1e5, 1e6}}) {
+  for (const auto& [a, b] : {std::pair{-800.0, 700.0},
+                             {-1e300, 1e300},
+                             {0.0, 0.0},
+                             {-5e-324, 5e-324},
+                             {-900.0, -800.0},
+                             {2.399, 2.4},
+                             {1e5, 1e6}}) {
     const LinearRelaxation relaxation = chord_relaxation(Interval::from_bounds(a, b));
     EXPECT_FALSE(std::isnan(relaxation.slope));
-    for (const double q : {a, b, 0.5 * a + 0.5 * b}) EXPECT_TRUE(contains(relaxation.residual, residual(relaxation.slope, q))) << a << ' ' << b;
+    for (const double q : {a, b, 0.5 * a + 0.5 * b})
+      EXPECT_TRUE(contains(relaxation.residual, residual(relaxation.slope, q))) << a << ' ' << b;
   }
 }
 

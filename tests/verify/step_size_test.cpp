@@ -12,7 +12,9 @@ namespace lyap {
 namespace {
 
 MpfrReal exact(double x) { return MpfrReal::from_exact(x); }
-double target_scale_upper_bound(double A_log, double step) { return target_scales_upper_bound(std::vector<double>{A_log}, step)[0]; }
+double target_scale_upper_bound(double A_log, double step) {
+  return target_scales_upper_bound(std::vector<double>{A_log}, step)[0];
+}
 double uniform(double from, double to) { return from + (to - from) * (*rc::gen::inRange(0, 1 << 30)) * 0x1p-30; }
 
 TEST(StepSize, BothProgramsAreCoveredAcrossTheCutOff) {
@@ -27,8 +29,10 @@ TEST(StepSize, BothProgramsAreCoveredAcrossTheCutOff) {
 
 TEST(StepSize, ClampsAreAppliedAtBothEnds) {
   const theory::StepSizeLimits limits{0.004, 0.04};
-  EXPECT_TRUE(have_same_bounds(step_size_range(Interval::from_bounds(-900, 900), limits), Interval::from_bounds(0.004, 0.04)));
-  EXPECT_TRUE(have_same_bounds(step_size_range(Interval::from_bounds(-900, -800), limits), Interval::from_exact(0.004)));
+  EXPECT_TRUE(
+      have_same_bounds(step_size_range(Interval::from_bounds(-900, 900), limits), Interval::from_bounds(0.004, 0.04)));
+  EXPECT_TRUE(
+      have_same_bounds(step_size_range(Interval::from_bounds(-900, -800), limits), Interval::from_exact(0.004)));
 }
 
 RC_GTEST_PROP(StepSize, DecayRatesOfEveryPointLieInTheRange, ()) {

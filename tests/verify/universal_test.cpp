@@ -45,8 +45,10 @@ std::string violated_bound(const Weights& block, const theory::Matrix& inputs, c
     const theory::BlockStep<MpfrReal> step = theory::step(block, r, state);
     for (std::size_t c = 0; c < size.channels; ++c) {
       const std::string where = " of channel " + std::to_string(c) + " at step " + std::to_string(t);
-      if (step.p[c] < exact(bounds.preactivation_lower[c]) || step.p[c] > exact(bounds.preactivation_upper[c])) return "p" + where;
-      if (step.Delta[c] < exact(bounds.step_size_lower[c]) || step.Delta[c] > exact(bounds.step_size_upper[c])) return "Delta" + where;
+      if (step.p[c] < exact(bounds.preactivation_lower[c]) || step.p[c] > exact(bounds.preactivation_upper[c]))
+        return "p" + where;
+      if (step.Delta[c] < exact(bounds.step_size_lower[c]) || step.Delta[c] > exact(bounds.step_size_upper[c]))
+        return "Delta" + where;
       MpfrReal C_sum;
       for (std::size_t n = 0; n < size.states; ++n) {
         const MpfrReal rate = -(exp(exact(A_log_of(block, c, n))) * step.Delta[c]);
@@ -74,14 +76,17 @@ void check_random_block(const Weights& block) {
 }
 
 TEST(UniversalBounds, NoInputOfARandomMamba1BlockBreaksOne) {
-  testing::check_property("universal bounds of random Mamba-1 blocks", 300, [] { check_random_block(testing::draw_mamba1()); });
+  testing::check_property("universal bounds of random Mamba-1 blocks", 300,
+                          [] { check_random_block(testing::draw_mamba1()); });
 }
 
 TEST(UniversalBounds, NoInputOfARandomMamba2BlockBreaksOne) {
-  testing::check_property("universal bounds of random Mamba-2 blocks", 300, [] { check_random_block(testing::draw_mamba2()); });
+  testing::check_property("universal bounds of random Mamba-2 blocks", 300,
+                          [] { check_random_block(testing::draw_mamba2()); });
 }
 
-// Far more inputs of well-conditioned blocks, in binary64: the slack covers its rounding (small sizes, entries of order one).
+// Far more inputs of well-conditioned blocks, in binary64: the slack covers its rounding (small sizes, entries of order
+// one).
 TEST(UniversalBounds, ManySampledAndAttackedInputsStayInside) {
   constexpr double kRounding = 1e-9;
   testing::check_property("attacked Mamba-1 blocks", 60, [] {
@@ -102,7 +107,8 @@ TEST(UniversalBounds, ManySampledAndAttackedInputsStayInside) {
       const theory::Matrix inputs = testing::draw_inputs(block.d_conv, block.d_model);
       const auto run = theory::run<double>(block, inputs);
       for (std::size_t i = 0; i < block.d_inner; ++i) {
-        const double slack = kRounding * (1.0 + std::fabs(bounds.preactivation_lower[i]) + std::fabs(bounds.preactivation_upper[i]));
+        const double slack =
+            kRounding * (1.0 + std::fabs(bounds.preactivation_lower[i]) + std::fabs(bounds.preactivation_upper[i]));
         RC_ASSERT(run.steps.back().p[i] >= bounds.preactivation_lower[i] - slack);
         RC_ASSERT(run.steps.back().p[i] <= bounds.preactivation_upper[i] + slack);
       }
@@ -110,7 +116,8 @@ TEST(UniversalBounds, ManySampledAndAttackedInputsStayInside) {
   });
 }
 
-// Without in_proj's bias a missing tap is a zero token; with one it is not, and the range for all taps present is wrong at the start.
+// Without in_proj's bias a missing tap is a zero token; with one it is not, and the range for all taps present is wrong
+// at the start.
 TEST(UniversalBounds, TheStartOfASequenceLeavesTheRangeOfFullWindowsWhereInProjHasABias) {
   theory::Matrix conv(1, 4);
   conv.entries = {1.0, 1.0, 1.0, 1.0};
@@ -175,15 +182,17 @@ TEST(UniversalBounds, MambaTwosWitnessReachesItsBound) {
     require_consistent(bounds);
     for (std::size_t h = 0; h < block.heads; ++h) {
       // softplus' <= 1: a gap in p of 1e-6 of its size is at most that relative to Delta times d log softplus/dp <= 1.
-      const double size = std::fabs(block.dt_bias[h]) + 0.5 * (bounds.preactivation_upper[h] - bounds.preactivation_lower[h]);
+      const double size =
+          std::fabs(block.dt_bias[h]) + 0.5 * (bounds.preactivation_upper[h] - bounds.preactivation_lower[h]);
       EXPECT_LE(bounds.zeta_witness[h], bounds.zeta_upper[h]);
-      EXPECT_LE(std::log(bounds.zeta_witness[h] / bounds.zeta_upper[h]), 1e-6 * size) << "layer " << layer << " head " << h;
+      EXPECT_LE(std::log(bounds.zeta_witness[h] / bounds.zeta_upper[h]), 1e-6 * size)
+          << "layer " << layer << " head " << h;
     }
   }
 }
 
-// Lowest and median channel of column (c) of the study on these weights (linear relaxation, chord slope): no looser, on any channel, than what it printed
-// to three digits.
+// Lowest and median channel of column (c) of the study on these weights (linear relaxation, chord slope): no looser, on
+// any channel, than what it printed to three digits.
 TEST(UniversalBounds, MambaTinysLinearBoundIsAtLeastAsTightAsTheStudy) {
   const double lowest[] = {-94.8, -91.5, -158, -151, -180, -164};
   const double median[] = {-35.9, -47.7, -47.1, -69.5, -80.2, -64.1};
@@ -202,7 +211,9 @@ TEST(UniversalBounds, MambaTinysLinearBoundIsAtLeastAsTightAsTheStudy) {
 TEST(UniversalBounds, TheVocabularyOnlyTightensTheFirstLayer) {
   const Checkpoint model = Checkpoint::open(kModels / "mamba-tiny");
   const auto block = std::get<theory::Mamba1Weights>(model.read_block(0));
-  const Vocabulary vocabulary{model.description().vocabulary, [&](std::size_t begin, std::size_t end) { return model.read_embedding_rows(begin, end); }};
+  const Vocabulary vocabulary{model.description().vocabulary, [&](std::size_t begin, std::size_t end) {
+                                return model.read_embedding_rows(begin, end);
+                              }};
   const UniversalBounds ball = certify_universal(block);
   UniversalOptions options;
   options.vocabulary = &vocabulary;

@@ -27,7 +27,9 @@ struct Tensor {
   }
 };
 
-float uniform(Generator& random, double limit) { return static_cast<float>(limit * (2.0 * static_cast<double>(random() >> 11) * 0x1p-53 - 1.0)); }
+float uniform(Generator& random, double limit) {
+  return static_cast<float>(limit * (2.0 * static_cast<double>(random() >> 11) * 0x1p-53 - 1.0));
+}
 
 Tensor linear(const std::string& name, std::size_t out, std::size_t in, double scale = 1.0) {
   const double limit = scale / std::sqrt(static_cast<double>(in));
@@ -48,8 +50,11 @@ std::vector<Tensor> tensors_of_layer(const ModelShape& s, std::size_t layer) {
                        return static_cast<float>(std::log(static_cast<double>(i % n + 1)));
                      }});
   tensors.push_back(constant(mixer + "D", {s.d_inner}, 1.0F));
-  tensors.push_back({mixer + "conv1d.weight", {s.d_inner, 1, s.d_conv}, [taps](std::size_t, Generator& r) { return uniform(r, taps); }});
-  tensors.push_back({mixer + "conv1d.bias", {s.d_inner}, [taps](std::size_t, Generator& r) { return uniform(r, taps); }});
+  tensors.push_back({mixer + "conv1d.weight", {s.d_inner, 1, s.d_conv}, [taps](std::size_t, Generator& r) {
+                       return uniform(r, taps);
+                     }});
+  tensors.push_back(
+      {mixer + "conv1d.bias", {s.d_inner}, [taps](std::size_t, Generator& r) { return uniform(r, taps); }});
   tensors.push_back(linear(mixer + "in_proj.weight", 2 * s.d_inner, s.d_model));
   tensors.push_back(linear(mixer + "x_proj.weight", s.dt_rank + 2 * s.d_state, s.d_inner));
   tensors.push_back(linear(mixer + "dt_proj.weight", s.d_inner, s.dt_rank));
@@ -57,16 +62,18 @@ std::vector<Tensor> tensors_of_layer(const ModelShape& s, std::size_t layer) {
                        const double step = std::exp(std::log(1e-3) + std::log(100.0) * (0.5 + 0.5 * uniform(r, 1.0)));
                        return static_cast<float>(step + std::log(-std::expm1(-step)));
                      }});
-  tensors.push_back(linear(mixer + "out_proj.weight", s.d_model, s.d_inner, 1.0 / std::sqrt(static_cast<double>(s.layers))));
+  tensors.push_back(
+      linear(mixer + "out_proj.weight", s.d_model, s.d_inner, 1.0 / std::sqrt(static_cast<double>(s.layers))));
   return tensors;
 }
 
 std::vector<Tensor> tensors_of(const ModelShape& s) {
   std::vector<Tensor> tensors;
-  tensors.push_back({"backbone.embeddings.weight", {s.vocabulary, s.d_model}, [](std::size_t, Generator& r) {
-                       const double radius = std::sqrt(-2.0 * std::log((static_cast<double>(r() >> 11) + 1.0) * 0x1p-53));
-                       return static_cast<float>(0.02 * radius * std::cos(2.0 * M_PI * static_cast<double>(r() >> 11) * 0x1p-53));
-                     }});
+  tensors.push_back(
+      {"backbone.embeddings.weight", {s.vocabulary, s.d_model}, [](std::size_t, Generator& r) {
+         const double radius = std::sqrt(-2.0 * std::log((static_cast<double>(r() >> 11) + 1.0) * 0x1p-53));
+         return static_cast<float>(0.02 * radius * std::cos(2.0 * M_PI * static_cast<double>(r() >> 11) * 0x1p-53));
+       }});
   for (std::size_t layer = 0; layer < s.layers; ++layer) {
     for (Tensor& tensor : tensors_of_layer(s, layer)) tensors.push_back(std::move(tensor));
   }
@@ -79,13 +86,15 @@ std::uint16_t bfloat16_of(float x) {
   return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
 }
 
-void write_shard(const std::filesystem::path& file, const std::vector<Tensor>& tensors, bool bfloat16, Generator& random) {
+void write_shard(const std::filesystem::path& file, const std::vector<Tensor>& tensors, bool bfloat16,
+                 Generator& random) {
   const std::size_t width = bfloat16 ? 2 : 4;
   nlohmann::ordered_json header;
   std::size_t offset = 0;
   for (const Tensor& tensor : tensors) {
     const std::size_t size = tensor.count() * width;
-    header[tensor.name] = {{"dtype", bfloat16 ? "BF16" : "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + size}}};
+    header[tensor.name] = {
+        {"dtype", bfloat16 ? "BF16" : "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + size}}};
     offset += size;
   }
   std::string text = header.dump();
@@ -100,7 +109,8 @@ void write_shard(const std::filesystem::path& file, const std::vector<Tensor>& t
     for (std::size_t i = 0; i < tensor.count(); ++i) {
       const float value = tensor.entry(i, random);
       const std::uint16_t half = bfloat16_of(value);
-      std::copy_n(bfloat16 ? reinterpret_cast<const char*>(&half) : reinterpret_cast<const char*>(&value), width, buffer.data() + i * width);
+      std::copy_n(bfloat16 ? reinterpret_cast<const char*>(&half) : reinterpret_cast<const char*>(&value), width,
+                  buffer.data() + i * width);
     }
     out.write(buffer.data(), static_cast<std::streamsize>(buffer.size()));
   }
@@ -108,11 +118,22 @@ void write_shard(const std::filesystem::path& file, const std::vector<Tensor>& t
 }
 
 void write_config(const std::filesystem::path& folder, const ModelShape& s) {
-  const nlohmann::ordered_json config = {
-      {"architectures", {"MambaForCausalLM"}}, {"model_type", "mamba"},        {"hidden_size", s.d_model},   {"intermediate_size", s.d_inner},
-      {"num_hidden_layers", s.layers},         {"state_size", s.d_state},      {"conv_kernel", s.d_conv},    {"time_step_rank", s.dt_rank},
-      {"vocab_size", s.vocabulary},            {"layer_norm_epsilon", 1e-5},   {"use_bias", false},          {"use_conv_bias", true},
-      {"hidden_act", "silu"},                  {"tie_word_embeddings", true},  {"residual_in_fp32", true},   {"expand", s.d_inner / s.d_model}};
+  const nlohmann::ordered_json config = {{"architectures", {"MambaForCausalLM"}},
+                                         {"model_type", "mamba"},
+                                         {"hidden_size", s.d_model},
+                                         {"intermediate_size", s.d_inner},
+                                         {"num_hidden_layers", s.layers},
+                                         {"state_size", s.d_state},
+                                         {"conv_kernel", s.d_conv},
+                                         {"time_step_rank", s.dt_rank},
+                                         {"vocab_size", s.vocabulary},
+                                         {"layer_norm_epsilon", 1e-5},
+                                         {"use_bias", false},
+                                         {"use_conv_bias", true},
+                                         {"hidden_act", "silu"},
+                                         {"tie_word_embeddings", true},
+                                         {"residual_in_fp32", true},
+                                         {"expand", s.d_inner / s.d_model}};
   std::ofstream(folder / "config.json") << config.dump(1) << '\n';
 }
 
@@ -140,7 +161,8 @@ void write_random_checkpoint(const std::filesystem::path& folder, const ModelSha
     for (std::size_t shard = 0; shard < shape.shards; ++shard) {
       const std::size_t begin = tensors.size() * shard / shape.shards;
       const std::size_t end = tensors.size() * (shard + 1) / shape.shards;
-      const std::vector<Tensor> part(tensors.begin() + static_cast<std::ptrdiff_t>(begin), tensors.begin() + static_cast<std::ptrdiff_t>(end));
+      const std::vector<Tensor> part(tensors.begin() + static_cast<std::ptrdiff_t>(begin),
+                                     tensors.begin() + static_cast<std::ptrdiff_t>(end));
       write_shard(folder / shard_name(shard, shape.shards), part, shape.bfloat16, random);
       for (const Tensor& tensor : part) {
         index["weight_map"][tensor.name] = shard_name(shard, shape.shards);

@@ -11,8 +11,9 @@
 
 #include "verify/bench/random_checkpoint.hpp"
 
-// The `fast` universal tier on random models of published shapes: `lyap certify` as a user runs it, timed from outside, with its peak resident memory
-// (mapped pages included). Models are written once to build/bench/models. Usage: lyap-universal-bench [130m|2.8b]...
+// The `fast` universal tier on random models of published shapes: `lyap certify` as a user runs it, timed from outside,
+// with its peak resident memory (mapped pages included). Models are written once to build/bench/models. Usage:
+// lyap-universal-bench [130m|2.8b]...
 namespace {
 
 namespace fs = std::filesystem;
@@ -37,7 +38,8 @@ Outcome run(const std::vector<std::string>& arguments) {
   rusage usage{};
   wait4(child, &status, 0, &usage);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), elapsed.count(), static_cast<double>(usage.ru_maxrss) / (1 << 20)};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), elapsed.count(),
+          static_cast<double>(usage.ru_maxrss) / (1 << 20)};
 }
 
 struct Goal {
@@ -59,11 +61,11 @@ int main(int argc, char** argv) {
     if (!wanted) continue;
     const fs::path model = work / "models" / goal.shape.name;
     lyap::bench::write_random_checkpoint(model, goal.shape, 20250811);
-    const Outcome outcome = run({binaries / "lyap", "certify", model, "--tier", "universal", "--effort", "fast", "--no-progress", "--out",
-                                 (work / (goal.shape.name + ".json")).string()});
+    const Outcome outcome = run({binaries / "lyap", "certify", model, "--tier", "universal", "--effort", "fast",
+                                 "--no-progress", "--out", (work / (goal.shape.name + ".json")).string()});
     failed = failed || outcome.status != 0;
-    std::printf("%-6s %10.2f %10.0f %10.2f %12.0f%s\n", goal.shape.name.c_str(), outcome.seconds, goal.seconds, outcome.gibibytes, goal.gibibytes,
-                outcome.status == 0 ? "" : "  FAILED");
+    std::printf("%-6s %10.2f %10.0f %10.2f %12.0f%s\n", goal.shape.name.c_str(), outcome.seconds, goal.seconds,
+                outcome.gibibytes, goal.gibibytes, outcome.status == 0 ? "" : "  FAILED");
   }
   return failed ? 1 : 0;
 }

@@ -14,8 +14,9 @@ namespace {
 
 constexpr double kUnitRoundoff = 0x1p-52;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kRelativeShift = 1e-9;   // what is left for the smallest eigenvalue, relative to the mean multiplier and diagonal
-constexpr double kRaise = 1.02;           // multipliers grow by this until R is positive definite
+constexpr double kRelativeShift =
+    1e-9;  // what is left for the smallest eigenvalue, relative to the mean multiplier and diagonal
+constexpr double kRaise = 1.02;  // multipliers grow by this until R is positive definite
 constexpr int kAttempts = 200;
 constexpr int kRefinements = 2;
 
@@ -58,7 +59,8 @@ std::vector<Interval> WindowMap::apply(const RowMajorMatrix& window) const {
       double error = 0.0;
       {
         const RoundingUpward upward;
-        error = pinned((pinned(gamma) * token_norm_[k] + token_weights_.row_radius(index(k))) * window_norm[j] + underflow);
+        error =
+            pinned((pinned(gamma) * token_norm_[k] + token_weights_.row_radius(index(k))) * window_norm[j] + underflow);
       }
       const double value = products(index(k), index(j));
       result[k] += tap(k, j) * (Interval::from_exact(value) + Interval::from_bounds(-error, error));
@@ -75,7 +77,8 @@ RowMajorMatrix WindowMap::approx_transposed(std::span<const double> r) const {
   return approx_dense_product(scaled, token_weights_.midpoint);
 }
 
-double WindowMap::residual_norm_upper_bound(const std::vector<Interval>& r, std::span<const double> mu, const RowMajorMatrix& y) const {
+double WindowMap::residual_norm_upper_bound(const std::vector<Interval>& r, std::span<const double> mu,
+                                            const RowMajorMatrix& y) const {
   std::vector<Interval> scaled(tap_count_ * rows());
   RowMajorMatrix middle(index(tap_count_), index(rows()));
   for (std::size_t j = 0; j < tap_count_; ++j) {
@@ -92,18 +95,21 @@ double WindowMap::residual_norm_upper_bound(const std::vector<Interval>& r, std:
     const double product_norm = row_norm_upper_bound(product, j);
     double error = static_cast<double>(token_size()) * dot_product_underflow(rows());
     std::vector<double> radius(rows());
-    for (std::size_t k = 0; k < rows(); ++k) radius[k] = (scaled[j * rows() + k] - Interval::from_exact(middle(index(j), index(k)))).magnitude();
+    for (std::size_t k = 0; k < rows(); ++k)
+      radius[k] = (scaled[j * rows() + k] - Interval::from_exact(middle(index(j), index(k)))).magnitude();
     const RoundingUpward upward;
     for (std::size_t k = 0; k < rows(); ++k) {
       const double row_radius = token_weights_.row_radius(index(k));
-      error += std::fabs(middle(index(j), index(k))) * (gamma * token_norm_[k] + row_radius) + radius[k] * token_norm_[k];
+      error +=
+          std::fabs(middle(index(j), index(k))) * (gamma * token_norm_[k] + row_radius) + radius[k] * token_norm_[k];
     }
     double squares = 0.0;
     for (Eigen::Index i = 0; i < y.cols(); ++i) {
       const double entry = std::fabs(product(index(j), i) - mu[j] * y(index(j), i));
       squares += entry * entry;
     }
-    const double norm = std::sqrt(squares) * (1.0 + kUnitRoundoff) + 2.0 * kUnitRoundoff * (product_norm + mu[j] * y_norm) + error;
+    const double norm =
+        std::sqrt(squares) * (1.0 + kUnitRoundoff) + 2.0 * kUnitRoundoff * (product_norm + mu[j] * y_norm) + error;
     total = pinned(total + norm * norm);
   }
   const RoundingUpward upward;
@@ -116,7 +122,8 @@ RowMajorMatrix WindowMap::approx_hessian(std::span<const double> w) const {
   return approx_dense_product(RowMajorMatrix(dense_.transpose()), scaled);
 }
 
-// |fl(M^T diag(w) M) - M^T diag(w) M|_2 <= sum_k |w_k| ( (gamma + 3u) |m_k|^2 + 2 |m_k| delta_k + delta_k^2 ), m_k the rounded row and delta_k its distance to M's.
+// |fl(M^T diag(w) M) - M^T diag(w) M|_2 <= sum_k |w_k| ( (gamma + 3u) |m_k|^2 + 2 |m_k| delta_k + delta_k^2 ), m_k the
+// rounded row and delta_k its distance to M's.
 double WindowMap::hessian_error_upper_bound(std::span<const double> w) const {
   const double gamma = dot_product_error_factor(rows());
   double total = static_cast<double>(dense_.cols()) * dot_product_underflow(rows());
@@ -128,14 +135,16 @@ double WindowMap::hessian_error_upper_bound(std::span<const double> w) const {
       tap_radius += tap(k, j).radius_upper_bound();
     }
     const double row = tap_norm * token_norm_[k];
-    const double distance = tap_norm * token_weights_.row_radius(index(k)) + tap_radius * token_norm_[k] + 2.0 * kUnitRoundoff * row;
+    const double distance =
+        tap_norm * token_weights_.row_radius(index(k)) + tap_radius * token_norm_[k] + 2.0 * kUnitRoundoff * row;
     const double per_unit = (pinned(gamma) + 4.0 * kUnitRoundoff) * row * row + (2.0 * row + distance) * distance;
     total = pinned(total + std::fabs(w[k]) * per_unit);
   }
   return total;
 }
 
-double dual_lower_bound(const BallQuadratic& quadratic, std::span<const double> mu, const RowMajorMatrix& y, double smallest_eigenvalue) {
+double dual_lower_bound(const BallQuadratic& quadratic, std::span<const double> mu, const RowMajorMatrix& y,
+                        double smallest_eigenvalue) {
   if (!(smallest_eigenvalue > 0.0)) return -kInfinity;
   const std::vector<Interval> v = quadratic.map.apply(y);
   std::vector<Interval> residual(v.size());  // linear - curvature v: e = M^T residual - diag(mu) y
@@ -161,7 +170,8 @@ double dual_lower_bound(const BallQuadratic& quadratic, std::span<const double> 
 std::vector<double> approx_stationary_multipliers(const BallQuadratic& quadratic, const RowMajorMatrix& window) {
   const std::vector<Interval> e = quadratic.map.apply(window);
   std::vector<double> slope(e.size());
-  for (std::size_t k = 0; k < e.size(); ++k) slope[k] = quadratic.linear[k].midpoint() + 2.0 * quadratic.curvature[k] * e[k].midpoint();
+  for (std::size_t k = 0; k < e.size(); ++k)
+    slope[k] = quadratic.linear[k].midpoint() + 2.0 * quadratic.curvature[k] * e[k].midpoint();
   const RowMajorMatrix gradient = quadratic.map.approx_transposed(slope);
   std::vector<double> mu(quadratic.map.taps(), 0.0);
   for (std::size_t j = 0; j < mu.size(); ++j) {
@@ -183,8 +193,8 @@ struct Hessian {
 Hessian hessian_of(const BallQuadratic& quadratic) {
   std::vector<double> middle(quadratic.linear.size());
   for (std::size_t k = 0; k < middle.size(); ++k) middle[k] = quadratic.linear[k].midpoint();
-  return {quadratic.map.approx_hessian(quadratic.curvature), quadratic.map.hessian_error_upper_bound(quadratic.curvature),
-          quadratic.map.approx_transposed(middle)};
+  return {quadratic.map.approx_hessian(quadratic.curvature),
+          quadratic.map.hessian_error_upper_bound(quadratic.curvature), quadratic.map.approx_transposed(middle)};
 }
 
 // Solves R y = l by the factor of R minus a shift, refined against R.
@@ -206,10 +216,12 @@ double lower_bound_at(const BallQuadratic& quadratic, const Hessian& hessian, co
   RowMajorMatrix R = hessian.entries;
   for (std::size_t j = 0; j < mu.size(); ++j) R.diagonal().segment(index(j) * d, d).array() += mu[j];
   const double largest = *std::max_element(mu.begin(), mu.end());
-  const double diagonal_error = 2.0 * kUnitRoundoff * (largest + R.diagonal().cwiseAbs().maxCoeff());  // of the sums above
+  const double diagonal_error =
+      2.0 * kUnitRoundoff * (largest + R.diagonal().cwiseAbs().maxCoeff());  // of the sums above
   const VerifiedCholesky cholesky = verified_cholesky(R, kRelativeShift * largest, hessian.error + diagonal_error);
   if (!cholesky.proves_positive_definite()) return -kInfinity;
-  return dual_lower_bound(quadratic, mu, approx_solve(R, cholesky.factor, hessian.linear), cholesky.smallest_eigenvalue_lower_bound);
+  return dual_lower_bound(quadratic, mu, approx_solve(R, cholesky.factor, hessian.linear),
+                          cholesky.smallest_eigenvalue_lower_bound);
 }
 
 }  // namespace

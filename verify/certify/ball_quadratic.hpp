@@ -7,7 +7,8 @@
 #include "numerics/interval.hpp"
 #include "numerics/row_ball_matrix.hpp"
 
-/// Quadratic functions of a window of tokens, minimised over balls with proof (theory/theorems/quadratic_relaxation.md).
+/// Quadratic functions of a window of tokens, minimised over balls with proof
+/// (theory/theorems/quadratic_relaxation.md).
 namespace lyap {
 
 /// The linear map from a window n = (n_1 .. n_J), each in R^d, to e_k = sum_j taps(k, j) W_k . n_j, k < rows.
@@ -26,7 +27,8 @@ class WindowMap {
   /// M^T r in ordinary arithmetic, (J, d).
   [[nodiscard]] RowMajorMatrix approx_transposed(std::span<const double> r) const;
   /// At least |M^T r - diag(mu) y|_2 for every r in the intervals; mu_j scales y's row j.
-  [[nodiscard]] double residual_norm_upper_bound(const std::vector<Interval>& r, std::span<const double> mu, const RowMajorMatrix& y) const;
+  [[nodiscard]] double residual_norm_upper_bound(const std::vector<Interval>& r, std::span<const double> mu,
+                                                 const RowMajorMatrix& y) const;
   /// M^T diag(w) M in ordinary arithmetic, (J d, J d), lower triangle; and a bound of its error in the spectral norm.
   [[nodiscard]] RowMajorMatrix approx_hessian(std::span<const double> w) const;
   [[nodiscard]] double hessian_error_upper_bound(std::span<const double> w) const;
@@ -46,16 +48,19 @@ struct BallQuadratic {
   std::vector<double> curvature;
 };
 
-/// A lower bound of phi over |n_j|_2^2 <= d for multipliers mu >= 0: with R = M^T diag(curvature) M + diag(mu) whose every eigenvalue is at least
-/// `smallest_eigenvalue` > 0, and any y,  phi >= -d sum_j mu_j - l.R^-1 l/4 >= -d sum mu_j - (y.R y + 2 y.e + |e|^2/smallest_eigenvalue)/4,
-/// l = M^T linear, e = l - R y. Sound for every y; sharp for y near R^-1 l.
-[[nodiscard]] double dual_lower_bound(const BallQuadratic& quadratic, std::span<const double> mu, const RowMajorMatrix& y, double smallest_eigenvalue);
+/// A lower bound of phi over |n_j|_2^2 <= d for multipliers mu >= 0: with R = M^T diag(curvature) M + diag(mu) whose
+/// every eigenvalue is at least `smallest_eigenvalue` > 0, and any y,  phi >= -d sum_j mu_j - l.R^-1 l/4 >= -d sum mu_j
+/// - (y.R y + 2 y.e + |e|^2/smallest_eigenvalue)/4, l = M^T linear, e = l - R y. Sound for every y; sharp for y near
+/// R^-1 l.
+[[nodiscard]] double dual_lower_bound(const BallQuadratic& quadratic, std::span<const double> mu,
+                                      const RowMajorMatrix& y, double smallest_eigenvalue);
 
 /// The multipliers that make `window` stationary: mu_j = max(0, -<(l + 2 Q n)_j, n_j>/(2 |n_j|^2)), 0 where n_j = 0.
-[[nodiscard]] std::vector<double> approx_stationary_multipliers(const BallQuadratic& quadratic, const RowMajorMatrix& window);
+[[nodiscard]] std::vector<double> approx_stationary_multipliers(const BallQuadratic& quadratic,
+                                                                const RowMajorMatrix& window);
 
-/// dual_lower_bound at the multipliers that `window` (J, d), a good minimiser, suggests, raised until R is proved positive definite;
-/// -infinity where that fails. Cost: one or a few factorisations of size J d.
+/// dual_lower_bound at the multipliers that `window` (J, d), a good minimiser, suggests, raised until R is proved
+/// positive definite; -infinity where that fails. Cost: one or a few factorisations of size J d.
 [[nodiscard]] double quadratic_lower_bound(const BallQuadratic& quadratic, const RowMajorMatrix& window);
 
 /// dual_lower_bound at the multipliers given, -infinity where R is not proved positive definite there.

@@ -45,7 +45,8 @@ EvenPartRelaxation by_tangent(double omega, const Interval& reach_squared, const
 }
 
 // omega > 0: omega G(m) - w m is concave in m, 0 at m = 0, so it is least at an end.
-EvenPartRelaxation by_chord(double omega, const Interval& reach_squared, const Interval& reach, const Interval& sigmoid) {
+EvenPartRelaxation by_chord(double omega, const Interval& reach_squared, const Interval& reach,
+                            const Interval& sigmoid) {
   const Interval weight = Interval::from_exact(omega);
   const Interval value = even_part(reach, sigmoid);
   const double curvature = std::max(0.0, (weight * value / reach_squared).lower());
@@ -55,8 +56,10 @@ EvenPartRelaxation by_chord(double omega, const Interval& reach_squared, const I
 
 }  // namespace
 
-std::vector<EvenPartRelaxation> relax_even_parts(std::span<const double> omega, std::span<const double> reach, std::span<const double> touch) {
-  if (reach.size() != omega.size() || touch.size() != omega.size()) throw ContractViolation("relax_even_parts: sizes differ");
+std::vector<EvenPartRelaxation> relax_even_parts(std::span<const double> omega, std::span<const double> reach,
+                                                 std::span<const double> touch) {
+  if (reach.size() != omega.size() || touch.size() != omega.size())
+    throw ContractViolation("relax_even_parts: sizes differ");
   std::vector<double> points(omega.size());
   for (std::size_t k = 0; k < omega.size(); ++k) {
     points[k] = omega[k] < 0.0 ? std::max(std::fabs(touch[k]), kSmallestTouch) : std::max(reach[k], kSmallestTouch);

@@ -15,9 +15,10 @@ struct EvenPartRelaxation {
   double constant = 0.0;   ///< a lower bound
 };
 
-/// One term each: omega_k < 0 by the tangent of G at touch_k^2 (any touching point is sound), omega_k > 0 by the chord of G from 0 to reach_k^2.
-/// `reach` holds at least sup |q_k|, `touch` any finite numbers.
-[[nodiscard]] std::vector<EvenPartRelaxation> relax_even_parts(std::span<const double> omega, std::span<const double> reach,
+/// One term each: omega_k < 0 by the tangent of G at touch_k^2 (any touching point is sound), omega_k > 0 by the chord
+/// of G from 0 to reach_k^2. `reach` holds at least sup |q_k|, `touch` any finite numbers.
+[[nodiscard]] std::vector<EvenPartRelaxation> relax_even_parts(std::span<const double> omega,
+                                                               std::span<const double> reach,
                                                                std::span<const double> touch);
 
 /// G(q^2) and G'(q^2) in ordinary arithmetic.

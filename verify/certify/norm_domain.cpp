@@ -12,7 +12,8 @@ namespace lyap {
 ConstMatrixRef rows_of(const theory::Matrix& matrix, std::size_t begin, std::size_t end) {
   if (begin > end || end > matrix.rows) throw ContractViolation("rows_of: range outside the matrix");
   using Map = Eigen::Map<const RowMajorMatrix>;
-  return Map(matrix.entries.data() + begin * matrix.columns, static_cast<Eigen::Index>(end - begin), static_cast<Eigen::Index>(matrix.columns));
+  return Map(matrix.entries.data() + begin * matrix.columns, static_cast<Eigen::Index>(end - begin),
+             static_cast<Eigen::Index>(matrix.columns));
 }
 
 double sqrt_upper_bound(std::size_t d) {
@@ -37,16 +38,19 @@ std::vector<Interval> symmetric_ranges(std::span<const double> radius) {
   return ranges;
 }
 
-std::vector<Interval> convolution_range(const theory::Matrix& conv_weight, const theory::Vector& conv_bias, std::span<const double> in_bias,
-                                        std::size_t first, std::span<const Interval> token_range, std::size_t present) {
-  if (present == 0 || present > conv_weight.columns) throw ContractViolation("convolution_range: present taps outside 1..J");
+std::vector<Interval> convolution_range(const theory::Matrix& conv_weight, const theory::Vector& conv_bias,
+                                        std::span<const double> in_bias, std::size_t first,
+                                        std::span<const Interval> token_range, std::size_t present) {
+  if (present == 0 || present > conv_weight.columns)
+    throw ContractViolation("convolution_range: present taps outside 1..J");
   std::vector<Interval> result;
   result.reserve(token_range.size());
   for (std::size_t k = 0; k < token_range.size(); ++k) {
     const std::size_t row = first + k;
     Interval q = conv_bias.empty() ? Interval() : Interval::from_exact(conv_bias[row]);
     const Interval token = in_bias.empty() ? token_range[k] : token_range[k] + Interval::from_exact(in_bias[k]);
-    for (std::size_t j = conv_weight.columns - present; j < conv_weight.columns; ++j) q += Interval::from_exact(conv_weight(row, j)) * token;
+    for (std::size_t j = conv_weight.columns - present; j < conv_weight.columns; ++j)
+      q += Interval::from_exact(conv_weight(row, j)) * token;
     result.push_back(q);
   }
   return result;

@@ -9,7 +9,8 @@
 #include "theory/block_weights.hpp"
 
 /// What a block can see: the norm output is g (*) n with |n|_2 <= sqrt(d_model), whatever the residual stream is
-/// (theory/theorems/universal_domain.md). Everything here is a range over that ball, or over the tokens of a vocabulary.
+/// (theory/theorems/universal_domain.md). Everything here is a range over that ball, or over the tokens of a
+/// vocabulary.
 namespace lyap {
 
 /// View of rows [begin, end) of a stored matrix, (end - begin, columns).
@@ -28,14 +29,16 @@ struct TokenFunctionals {
 /// [-r, r] for each r.
 [[nodiscard]] std::vector<Interval> symmetric_ranges(std::span<const double> radius);
 
-/// Range of silu's input q_k = bias_k + sum over the last `present` taps of c_kj (in_bias_k + w_k), each tap's w_k anywhere in token_range[k].
-/// Taps are independent, so the range is exact up to rounding. `rows` selects the convolution's channels [first, first + token_range.size()).
-[[nodiscard]] std::vector<Interval> convolution_range(const theory::Matrix& conv_weight, const theory::Vector& conv_bias,
-                                                      std::span<const double> in_bias, std::size_t first,
-                                                      std::span<const Interval> token_range, std::size_t present);
+/// Range of silu's input q_k = bias_k + sum over the last `present` taps of c_kj (in_bias_k + w_k), each tap's w_k
+/// anywhere in token_range[k]. Taps are independent, so the range is exact up to rounding. `rows` selects the
+/// convolution's channels [first, first + token_range.size()).
+[[nodiscard]] std::vector<Interval> convolution_range(const theory::Matrix& conv_weight,
+                                                      const theory::Vector& conv_bias, std::span<const double> in_bias,
+                                                      std::size_t first, std::span<const Interval> token_range,
+                                                      std::size_t present);
 
-/// The numbers of present taps that a range over the ball has to be evaluated for: all of 1..J where in_proj has a bias (the sequence's
-/// first steps lack taps, bias included), else J alone (a missing tap is n = 0, a point of the ball).
+/// The numbers of present taps that a range over the ball has to be evaluated for: all of 1..J where in_proj has a bias
+/// (the sequence's first steps lack taps, bias included), else J alone (a missing tap is n = 0, a point of the ball).
 [[nodiscard]] std::vector<std::size_t> tap_counts(std::size_t taps, bool has_in_bias);
 
 /// Entrywise hull; `into` may be empty.

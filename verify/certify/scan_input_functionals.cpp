@@ -16,7 +16,9 @@ constexpr std::size_t kRowsPerBlock = 256;
 std::vector<double> to_vector(const Eigen::VectorXd& v) { return {v.data(), v.data() + v.size()}; }
 
 ConstMatrixRef step_rows_of(const theory::Mamba1Weights& block) { return rows_of(block.x_proj, 0, block.dt_rank); }
-ConstMatrixRef BC_rows_of(const theory::Mamba1Weights& block) { return rows_of(block.x_proj, block.dt_rank, block.x_proj.rows); }
+ConstMatrixRef BC_rows_of(const theory::Mamba1Weights& block) {
+  return rows_of(block.x_proj, block.dt_rank, block.x_proj.rows);
+}
 
 // sum_k |a_k| r_k rounded up in upward mode; an infinite r_k counts only where a_k is not zero.
 double weighted_sum(const double* a, const std::vector<double>& r) {
@@ -60,10 +62,12 @@ ScanInputFunctionals::ScanInputFunctionals(const theory::Mamba1Weights& block)
     : block_(block),
       step_row_norm_(to_vector(row_norms_upper_bound(rows_of(block.dt_proj, 0, block.d_inner)))),
       x_column_norm_(to_vector(row_norms_upper_bound(ConstMatrixRef(RowMajorMatrix(step_rows_of(block).transpose()))))),
-      omega_norm_(to_vector(product_row_norms_upper_bound(rows_of(block.dt_proj, 0, block.d_inner), step_rows_of(block)))),
+      omega_norm_(
+          to_vector(product_row_norms_upper_bound(rows_of(block.dt_proj, 0, block.d_inner), step_rows_of(block)))),
       BC_norm_(to_vector(row_norms_upper_bound(BC_rows_of(block)))) {}
 
-// sum_k |omega_ik| radius_k, omega = W_dt W_x as computed plus its error, which is at most gamma |dt_i|_2 |x_k|_2 plus underflow.
+// sum_k |omega_ik| radius_k, omega = W_dt W_x as computed plus its error, which is at most gamma |dt_i|_2 |x_k|_2 plus
+// underflow.
 std::vector<double> ScanInputFunctionals::step_spread(const std::vector<double>& radius) const {
   std::vector<double> spread(block_.d_inner);
   const double gamma = dot_product_error_factor(block_.dt_rank);
@@ -90,8 +94,10 @@ std::vector<double> ScanInputFunctionals::step_spread(const std::vector<double>&
 }
 
 FunctionalRanges ScanInputFunctionals::ranges(const RelaxedSilu& relaxed) const {
-  const std::vector<Interval> low_rank = matrix_vector_ranges(rows_of(block_.x_proj, 0, block_.x_proj.rows), relaxed.center);
-  const std::vector<Interval> step_part(low_rank.begin(), low_rank.begin() + static_cast<std::ptrdiff_t>(block_.dt_rank));
+  const std::vector<Interval> low_rank =
+      matrix_vector_ranges(rows_of(block_.x_proj, 0, block_.x_proj.rows), relaxed.center);
+  const std::vector<Interval> step_part(low_rank.begin(),
+                                        low_rank.begin() + static_cast<std::ptrdiff_t>(block_.dt_rank));
   FunctionalRanges result{matrix_vector_ranges(rows_of(block_.dt_proj, 0, block_.d_inner), step_part), {}};
   const std::vector<double> spread = step_spread(relaxed.radius);
   for (std::size_t i = 0; i < block_.d_inner; ++i) result.step[i] = widened(result.step[i], spread[i]);
@@ -114,13 +120,14 @@ FunctionalRanges ScanInputFunctionals::ranges_in_norm(const std::vector<Interval
   return result;
 }
 
-RowBallMatrix ScanInputFunctionals::low_rank_rows(const std::vector<double>& scale, const RowBallMatrix& token_weights) const {
+RowBallMatrix ScanInputFunctionals::low_rank_rows(const std::vector<double>& scale,
+                                                  const RowBallMatrix& token_weights) const {
   RowMajorMatrix scaled = rows_of(block_.x_proj, 0, block_.x_proj.rows);
   for (Eigen::Index r = 0; r < scaled.rows(); ++r) {
     for (Eigen::Index k = 0; k < scaled.cols(); ++k) scaled(r, k) *= scale[static_cast<std::size_t>(k)];
   }
-  // scale is slope times tap as rounded once, the product with W_x is rounded again: two relative errors of 2^-52 at most in any mode,
-  // (1 + u)^2 - 1 over (1 - u)^2 < 5u.
+  // scale is slope times tap as rounded once, the product with W_x is rounded again: two relative errors of 2^-52 at
+  // most in any mode, (1 + u)^2 - 1 over (1 - u)^2 < 5u.
   RowBallMatrix rows = enclose_row_product(scaled, 5 * 0x1p-52, token_weights);
   // Where a product underflows, its error is at most 2^-1074 (|x_rk| + 1) instead.
   const std::vector<double> norms = to_vector(row_norms_upper_bound(token_weights));
@@ -136,12 +143,15 @@ RowBallMatrix ScanInputFunctionals::low_rank_rows(const std::vector<double>& sca
 FunctionalRanges ScanInputFunctionals::norm_ball_ranges(const RowBallMatrix& low_rank, double root_d) const {
   const auto rank = static_cast<Eigen::Index>(block_.dt_rank);
   const RowBallMatrix step_rows{low_rank.midpoint.topRows(rank), low_rank.row_radius.head(rank)};
-  const RowBallMatrix BC_rows{low_rank.midpoint.bottomRows(low_rank.midpoint.rows() - rank), low_rank.row_radius.tail(low_rank.row_radius.size() - rank)};
-  const Eigen::VectorXd step_norms = row_norms_upper_bound(enclose_row_product(rows_of(block_.dt_proj, 0, block_.d_inner), step_rows));
+  const RowBallMatrix BC_rows{low_rank.midpoint.bottomRows(low_rank.midpoint.rows() - rank),
+                              low_rank.row_radius.tail(low_rank.row_radius.size() - rank)};
+  const Eigen::VectorXd step_norms =
+      row_norms_upper_bound(enclose_row_product(rows_of(block_.dt_proj, 0, block_.d_inner), step_rows));
   const Eigen::VectorXd BC_norms = row_norms_upper_bound(BC_rows);
   FunctionalRanges result;
   const Interval root = Interval::from_bounds(-root_d, root_d);
-  for (Eigen::Index i = 0; i < step_norms.size(); ++i) result.step.push_back(root * Interval::from_exact(step_norms(i)));
+  for (Eigen::Index i = 0; i < step_norms.size(); ++i)
+    result.step.push_back(root * Interval::from_exact(step_norms(i)));
   for (Eigen::Index r = 0; r < BC_norms.size(); ++r) result.BC.push_back(root * Interval::from_exact(BC_norms(r)));
   return result;
 }

@@ -6,8 +6,9 @@
 #include "numerics/row_ball_matrix.hpp"
 #include "theory/block_weights.hpp"
 
-/// The linear functionals f = sum_k omega_k silu(q_k) that a Mamba-1 block reads off its convolution's output: the step sizes
-/// (omega a row of W_dt W_x) and the components of B_t and C_t (omega a row of W_x). W_dt W_x is kept as two factors.
+/// The linear functionals f = sum_k omega_k silu(q_k) that a Mamba-1 block reads off its convolution's output: the step
+/// sizes (omega a row of W_dt W_x) and the components of B_t and C_t (omega a row of W_x). W_dt W_x is kept as two
+/// factors.
 namespace lyap {
 
 /// One range per functional.
@@ -18,7 +19,8 @@ struct FunctionalRanges {
   void hull_with(const FunctionalRanges& other);
 };
 
-/// A relaxation in the form that all functionals share: f lies in omega.center + [-|omega|.radius, |omega|.radius] + taps.
+/// A relaxation in the form that all functionals share: f lies in omega.center + [-|omega|.radius, |omega|.radius] +
+/// taps.
 struct RelaxedSilu {
   std::vector<Interval> center;  ///< (d_inner)
   std::vector<double> radius;    ///< (d_inner), >= 0

@@ -81,7 +81,8 @@ Interval silu_residual(double slope, const Interval& range) {
     const double a = std::max(piece.from, range.lower());
     const double b = std::min(piece.to, range.upper());
     if (a >= b) continue;
-    result = hull(result, piece.curvature == 0 ? residual_by_lipschitz(slope, a, b) : residual_on_curved_piece(slope, a, b, piece.curvature > 0));
+    result = hull(result, piece.curvature == 0 ? residual_by_lipschitz(slope, a, b)
+                                               : residual_on_curved_piece(slope, a, b, piece.curvature > 0));
   }
   return result;
 }
@@ -91,7 +92,8 @@ LinearRelaxation chord_relaxation(const Interval& range) {
   const double b = range.upper();
   double slope = 0.5;
   if (std::isfinite(a) && std::isfinite(b)) {
-    slope = b - a > 1e-6 ? (b * approx_sigmoid(b) - a * approx_sigmoid(a)) / (b - a) : approx_silu_slope(a + 0.5 * (b - a));
+    slope =
+        b - a > 1e-6 ? (b * approx_sigmoid(b) - a * approx_sigmoid(a)) / (b - a) : approx_silu_slope(a + 0.5 * (b - a));
   }
   if (!std::isfinite(slope)) slope = 0.5;
   return {slope, silu_residual(slope, range)};

@@ -11,8 +11,9 @@ struct LinearRelaxation {
   Interval residual;
 };
 
-/// The inflection point of silu, where q tanh(q/2) = 2, lies between these (asserted with MPFR in tests/verify/silu_relaxation_test.cpp):
-/// silu is convex on [-kSiluInflectionLower, kSiluInflectionLower] and concave beyond +-kSiluInflectionUpper.
+/// The inflection point of silu, where q tanh(q/2) = 2, lies between these (asserted with MPFR in
+/// tests/verify/silu_relaxation_test.cpp): silu is convex on [-kSiluInflectionLower, kSiluInflectionLower] and concave
+/// beyond +-kSiluInflectionUpper.
 inline constexpr double kSiluInflectionLower = 2.3993572805154670;
 inline constexpr double kSiluInflectionUpper = 2.3993572805154680;
 
@@ -20,8 +21,9 @@ inline constexpr double kSiluInflectionUpper = 2.3993572805154680;
 /// Containment holds for every q in range; an unbounded range gives slope 1/2 and an unbounded residual.
 [[nodiscard]] LinearRelaxation chord_relaxation(const Interval& range);
 
-/// Encloses {silu(q) - slope q : q in range} for any slope. On each piece where silu is convex or concave, one side is attained at the
-/// piece's ends and the other is bounded by the tangent at an approximate critical point; a poor point loosens the bound and nothing else.
+/// Encloses {silu(q) - slope q : q in range} for any slope. On each piece where silu is convex or concave, one side is
+/// attained at the piece's ends and the other is bounded by the tangent at an approximate critical point; a poor point
+/// loosens the bound and nothing else.
 [[nodiscard]] Interval silu_residual(double slope, const Interval& range);
 
 }  // namespace lyap

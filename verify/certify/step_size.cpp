@@ -16,8 +16,8 @@ bool is_clamped(const theory::StepSizeLimits& limits) {
   return limits.lower > 0.0 || limits.upper < std::numeric_limits<double>::infinity();
 }
 
-// log softplus(p) for p <= -1: e^p - e^2p/2 <= softplus(p) <= e^p, so log softplus(p) lies in p + [log(1 - e^p/2), 0], and
-// log(1 - x) >= -2x for 0 <= x <= 1/2.
+// log softplus(p) for p <= -1: e^p - e^2p/2 <= softplus(p) <= e^p, so log softplus(p) lies in p + [log(1 - e^p/2), 0],
+// and log(1 - x) >= -2x for 0 <= x <= 1/2.
 Interval log_step_range(const Interval& preactivation) {
   const Interval lower_end = Interval::from_exact(preactivation.lower());
   const Interval correction = exp(lower_end);
@@ -30,7 +30,8 @@ Interval step_size_range(const Interval& preactivation, const theory::StepSizeLi
   const Interval smooth = softplus(preactivation);
   double lower = smooth.lower();
   if (preactivation.upper() > kCutOff) lower = std::min(lower, std::max(preactivation.lower(), kCutOff));
-  return Interval::from_bounds(std::clamp(lower, limits.lower, limits.upper), std::clamp(smooth.upper(), limits.lower, limits.upper));
+  return Interval::from_bounds(std::clamp(lower, limits.lower, limits.upper),
+                               std::clamp(smooth.upper(), limits.lower, limits.upper));
 }
 
 Interval decay_rate_range(double A_log, const Interval& preactivation, const theory::StepSizeLimits& limits) {

@@ -14,8 +14,8 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kUnitRoundoff = 0x1p-52;
 constexpr double kPi = 3.14159265358979323846;
-constexpr int kCoarseGrid = 24;            // frequencies that choose mu, not trusted
-constexpr double kMargin = 1.01;           // mu over what the coarse grid asks for
+constexpr int kCoarseGrid = 24;               // frequencies that choose mu, not trusted
+constexpr double kMargin = 1.01;              // mu over what the coarse grid asks for
 constexpr std::size_t kLargestEffort = 2000;  // factorisations per mu
 constexpr int kRaises = 6;
 constexpr double kGrowth = 1.25;
@@ -55,7 +55,8 @@ Symbol::Symbol(const MovingQuadratic& quadratic) {
       for (std::size_t j = 0; j + r < J; ++j) {
         a += Interval::from_exact(quadratic.taps[k * J + j]) * Interval::from_exact(quadratic.taps[k * J + j + r]);
       }
-      const Interval weight = Interval::from_exact(r == 0 ? 1.0 : 2.0) * a * Interval::from_exact(quadratic.curvature[k]);
+      const Interval weight =
+          Interval::from_exact(r == 0 ? 1.0 : 2.0) * a * Interval::from_exact(quadratic.curvature[k]);
       weights[k] = weight.midpoint();
       slack[k] = weight.radius_upper_bound();
     }
@@ -74,18 +75,21 @@ Symbol::Symbol(const MovingQuadratic& quadratic) {
 
 RowMajorMatrix Symbol::approx_at(double theta, double mu) const {
   RowMajorMatrix result = coefficients_[0];
-  for (std::size_t r = 1; r < coefficients_.size(); ++r) result += std::cos(static_cast<double>(r) * theta) * coefficients_[r];
+  for (std::size_t r = 1; r < coefficients_.size(); ++r)
+    result += std::cos(static_cast<double>(r) * theta) * coefficients_[r];
   result.diagonal().array() += mu;
   return result;
 }
 
-// The cosine of a rounded argument is within (r pi + 1) 2u of cos(r theta); each product and sum of an entry is rounded, 2J + 1 roundings of entries whose
-// matrix of absolute values has a Frobenius norm of at most sqrt(d) times the spectral norm.
+// The cosine of a rounded argument is within (r pi + 1) 2u of cos(r theta); each product and sum of an entry is
+// rounded, 2J + 1 roundings of entries whose matrix of absolute values has a Frobenius norm of at most sqrt(d) times
+// the spectral norm.
 double Symbol::error_upper_bound(double mu) const {
   const auto J = static_cast<double>(coefficients_.size());
   const auto d = static_cast<double>(coefficients_[0].rows());
   const RoundingUpward upward;
-  return pinned(error_ + kUnitRoundoff * (size_ * (8.0 + (2.0 * J + 1.0) * std::sqrt(pinned(d))) + 2.0 * (pinned(mu) + size_)));
+  return pinned(error_ +
+                kUnitRoundoff * (size_ * (8.0 + (2.0 * J + 1.0) * std::sqrt(pinned(d))) + 2.0 * (pinned(mu) + size_)));
 }
 
 bool approx_positive_definite_on_grid(const Symbol& symbol, double mu) {
@@ -129,7 +133,8 @@ bool proves_positive_definite(const Symbol& symbol, double mu) {
     double margin = 0.0;
     {
       const RoundingUpward upward;
-      margin = pinned(std::max(pinned(part.end) - middle, -(pinned(part.begin) - middle)) * symbol.lipschitz_upper_bound());
+      margin =
+          pinned(std::max(pinned(part.end) - middle, -(pinned(part.begin) - middle)) * symbol.lipschitz_upper_bound());
     }
     const double shift = margin * (1.0 + 1e-9) + 8.0 * error + 1e-12 * mu;
     const VerifiedCholesky cholesky = verified_cholesky(symbol.approx_at(middle, mu), shift, error);
@@ -147,7 +152,8 @@ double sustained_lower_bound(const MovingQuadratic& quadratic, const Eigen::RowV
   const std::size_t rows = quadratic.curvature.size();
   std::vector<Interval> tap_sums(rows);
   for (std::size_t k = 0; k < rows; ++k) {
-    for (std::size_t j = 0; j < quadratic.tap_count; ++j) tap_sums[k] += Interval::from_exact(quadratic.taps[k * quadratic.tap_count + j]);
+    for (std::size_t j = 0; j < quadratic.tap_count; ++j)
+      tap_sums[k] += Interval::from_exact(quadratic.taps[k * quadratic.tap_count + j]);
   }
   const WindowMap map(quadratic.token_weights, tap_sums, 1);
   const BallQuadratic at_rest{map, quadratic.linear, quadratic.curvature};

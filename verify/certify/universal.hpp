@@ -26,7 +26,9 @@ struct UniversalOptions {
 };
 
 /// Universal tier (theory/theorems): bounds over every real input sequence of the block. Source: theory.md section 6.
-[[nodiscard]] UniversalBounds certify_universal(const theory::Mamba1Weights& block, const UniversalOptions& options = {});
-[[nodiscard]] UniversalBounds certify_universal(const theory::Mamba2Weights& block, const UniversalOptions& options = {});
+[[nodiscard]] UniversalBounds certify_universal(const theory::Mamba1Weights& block,
+                                                const UniversalOptions& options = {});
+[[nodiscard]] UniversalBounds certify_universal(const theory::Mamba2Weights& block,
+                                                const UniversalOptions& options = {});
 
 }  // namespace lyap

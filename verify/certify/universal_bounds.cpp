@@ -17,9 +17,11 @@ double magnitude_product(double a, double b) { return a == 0.0 || b == 0.0 ? 0.0
 
 UniversalBounds empty_universal_bounds(std::size_t channels) {
   UniversalBounds bounds;
-  for (auto* array : {&bounds.preactivation_lower, &bounds.preactivation_upper, &bounds.step_size_lower, &bounds.step_size_upper, &bounds.zeta_lower,
-                      &bounds.zeta_upper, &bounds.exponent_upper, &bounds.state_bound_upper, &bounds.gain_initial_upper, &bounds.gain_x_upper,
-                      &bounds.gain_B_upper, &bounds.gain_C_upper, &bounds.gain_step_upper, &bounds.gain_A_log_upper, &bounds.output_gain_upper}) {
+  for (auto* array :
+       {&bounds.preactivation_lower, &bounds.preactivation_upper, &bounds.step_size_lower, &bounds.step_size_upper,
+        &bounds.zeta_lower, &bounds.zeta_upper, &bounds.exponent_upper, &bounds.state_bound_upper,
+        &bounds.gain_initial_upper, &bounds.gain_x_upper, &bounds.gain_B_upper, &bounds.gain_C_upper,
+        &bounds.gain_step_upper, &bounds.gain_A_log_upper, &bounds.output_gain_upper}) {
     array->assign(channels, 0.0);
   }
   bounds.zeta_witness.assign(channels, std::numeric_limits<double>::quiet_NaN());
@@ -61,7 +63,8 @@ void fill_channel(UniversalBounds& bounds, std::size_t c, const ChannelDomain& d
   bounds.output_gain_upper[c] = domain.output_gain;
 }
 
-double rate_reached_lower_bound(std::span<const double> A_log, const Interval& reached, const theory::StepSizeLimits& limits) {
+double rate_reached_lower_bound(std::span<const double> A_log, const Interval& reached,
+                                const theory::StepSizeLimits& limits) {
   const double slowest = *std::min_element(A_log.begin(), A_log.end());
   return 0.0 - decay_rate_range(slowest, reached, limits).upper();
 }

@@ -22,9 +22,10 @@
 namespace lyap {
 namespace {
 
-constexpr double kSiluLipschitz = 1.09984;  // |silu'| <= 1.09984 (asserted with MPFR in tests/verify/silu_relaxation_test.cpp)
+constexpr double kSiluLipschitz =
+    1.09984;  // |silu'| <= 1.09984 (asserted with MPFR in tests/verify/silu_relaxation_test.cpp)
 constexpr std::size_t kSpectralNormSize = std::size_t{1} << 20;  // Gram powers pay below this many entries
-constexpr double kSmallestEpsilon = 0x1p-900;  // below, squares that underflow would matter
+constexpr double kSmallestEpsilon = 0x1p-900;                    // below, squares that underflow would matter
 constexpr int kWitnessIterations = 12;
 constexpr int kTokenWitnessIterations = 4;  // each reads the vocabulary once
 
@@ -55,8 +56,10 @@ class Mamba1Universal {
     if (vocabulary_ != nullptr) relax_over_vocabulary();
     UniversalBounds bounds = empty_universal_bounds(block_.d_inner);
     combine(bounds);
-    if (options_.thorough) sharpen_bounds(bounds);
-    else find_witnesses(bounds);
+    if (options_.thorough)
+      sharpen_bounds(bounds);
+    else
+      find_witnesses(bounds);
     return bounds;
   }
 
@@ -66,7 +69,8 @@ class Mamba1Universal {
   void relax_over_ball();
   void relax_over_vocabulary();
   void combine(UniversalBounds& bounds) const;
-  void combine_channel(std::size_t i, const std::vector<double>& B_magnitude, double output_gain, UniversalBounds& bounds) const;
+  void combine_channel(std::size_t i, const std::vector<double>& B_magnitude, double output_gain,
+                       UniversalBounds& bounds) const;
   void find_witnesses(UniversalBounds& bounds) const;
   void sharpen_bounds(UniversalBounds& bounds);
   void take_witnesses(const SharpBounds& sharp, UniversalBounds& bounds) const;
@@ -75,7 +79,8 @@ class Mamba1Universal {
   void record(Relaxation method, const FunctionalRanges& ranges);
   [[nodiscard]] std::vector<LinearRelaxation> relaxations_of(const std::vector<Interval>& q) const;
   [[nodiscard]] FunctionalRanges interval_ranges(const std::vector<Interval>& silu) const;
-  [[nodiscard]] FunctionalRanges linear_ranges(const std::vector<LinearRelaxation>& relaxations, std::size_t present, bool over_vocabulary) const;
+  [[nodiscard]] FunctionalRanges linear_ranges(const std::vector<LinearRelaxation>& relaxations, std::size_t present,
+                                               bool over_vocabulary) const;
   [[nodiscard]] std::vector<Interval> window_constant(std::size_t present) const;
   [[nodiscard]] double norm_distance(std::size_t present) const;
 
@@ -108,7 +113,8 @@ std::vector<LinearRelaxation> Mamba1Universal::relaxations_of(const std::vector<
 RelaxedSilu center_and_radius(const std::vector<Interval>& ranges) {
   RelaxedSilu relaxed;
   for (const Interval& range : ranges) {
-    const double middle = std::isfinite(range.lower()) && std::isfinite(range.upper()) ? 0.5 * range.lower() + 0.5 * range.upper() : 0.0;
+    const double middle =
+        std::isfinite(range.lower()) && std::isfinite(range.upper()) ? 0.5 * range.lower() + 0.5 * range.upper() : 0.0;
     relaxed.center.push_back(Interval::from_exact(middle));
     relaxed.radius.push_back(magnitude(range - Interval::from_exact(middle)));
   }
@@ -126,12 +132,14 @@ FunctionalRanges Mamba1Universal::interval_ranges(const std::vector<Interval>& s
 }
 
 // silu(q_k) = slope_k (constant_k + sum_j c_kj w_k n_j) + residual_k.
-FunctionalRanges Mamba1Universal::linear_ranges(const std::vector<LinearRelaxation>& relaxations, std::size_t present, bool over_vocabulary) const {
+FunctionalRanges Mamba1Universal::linear_ranges(const std::vector<LinearRelaxation>& relaxations, std::size_t present,
+                                                bool over_vocabulary) const {
   const std::vector<Interval> constant = window_constant(present);
   std::vector<Interval> residuals;
   for (const LinearRelaxation& relaxation : relaxations) residuals.push_back(relaxation.residual);
   RelaxedSilu relaxed = center_and_radius(residuals);
-  for (std::size_t k = 0; k < block_.d_inner; ++k) relaxed.center[k] += Interval::from_exact(relaxations[k].slope) * constant[k];
+  for (std::size_t k = 0; k < block_.d_inner; ++k)
+    relaxed.center[k] += Interval::from_exact(relaxations[k].slope) * constant[k];
   FunctionalRanges result = functionals_.ranges(relaxed);
 
   std::vector<RowBallMatrix> taps;
@@ -142,8 +150,8 @@ FunctionalRanges Mamba1Universal::linear_ranges(const std::vector<LinearRelaxati
   }
   std::vector<FunctionalRanges> tap_ranges;
   if (over_vocabulary) {
-    for (std::vector<Interval>& ranges :
-         vocabulary_ranges_low_rank(*vocabulary_, block_.norm_epsilon, rows_of(block_.dt_proj, 0, block_.d_inner), taps)) {
+    for (std::vector<Interval>& ranges : vocabulary_ranges_low_rank(*vocabulary_, block_.norm_epsilon,
+                                                                    rows_of(block_.dt_proj, 0, block_.d_inner), taps)) {
       const bool may_be_missing = in_bias_.empty() && tap_ranges.size() + 1 < taps.size();  // all but the current token
       if (may_be_missing) hull_into(ranges, std::vector<Interval>(ranges.size()));
       const auto split = ranges.begin() + static_cast<std::ptrdiff_t>(block_.d_inner);
@@ -162,7 +170,8 @@ FunctionalRanges Mamba1Universal::linear_ranges(const std::vector<LinearRelaxati
 // |q - constant|_2 <= sum over present taps of max_k |c_kj| |W diag(g)|_2 sqrt(d), and silu is Lipschitz.
 double Mamba1Universal::norm_distance(std::size_t present) const {
   const auto size = static_cast<std::size_t>(tokens_.weights.midpoint.size());
-  Interval spectral = Interval::from_exact(spectral_norm_upper_bound(tokens_.weights.midpoint, size <= kSpectralNormSize ? 4 : 0));
+  Interval spectral =
+      Interval::from_exact(spectral_norm_upper_bound(tokens_.weights.midpoint, size <= kSpectralNormSize ? 4 : 0));
   Interval error_squares;
   for (const double radius : tokens_.weights.row_radius) error_squares += square(Interval::from_exact(radius));
   spectral += Interval::from_exact(std::sqrt(error_squares.upper()) * (1.0 + 0x1p-50));
@@ -178,17 +187,19 @@ double Mamba1Universal::norm_distance(std::size_t present) const {
 void Mamba1Universal::relax_over_ball() {
   const std::vector<Interval> token_range = symmetric_ranges(tokens_.radius);
   for (const std::size_t present : tap_counts(block_.d_conv, !in_bias_.empty())) {
-    const std::vector<Interval> q = convolution_range(block_.conv_weight, block_.conv_bias, in_bias_, 0, token_range, present);
+    const std::vector<Interval> q =
+        convolution_range(block_.conv_weight, block_.conv_bias, in_bias_, 0, token_range, present);
     const std::vector<Interval> silu = silu_ranges(q);
     hull_into(scan_input_, silu);
     record(Relaxation::kInterval, interval_ranges(silu));
-    record(Relaxation::kNorm, functionals_.ranges_in_norm(silu_ranges(window_constant(present)), norm_distance(present)));
+    record(Relaxation::kNorm,
+           functionals_.ranges_in_norm(silu_ranges(window_constant(present)), norm_distance(present)));
     record(Relaxation::kLinear, linear_ranges(relaxations_of(q), present, false));
   }
 }
 
-// With a bias in in_proj every number of present taps is a case of its own. Without one a missing tap contributes exactly zero, as no token may:
-// zero then joins every tap's range, and the full window covers all cases.
+// With a bias in in_proj every number of present taps is a case of its own. Without one a missing tap contributes
+// exactly zero, as no token may: zero then joins every tap's range, and the full window covers all cases.
 void Mamba1Universal::relax_over_vocabulary() {
   std::vector<Interval> token_range = vocabulary_ranges(*vocabulary_, block_.norm_epsilon, tokens_.weights);
   if (in_bias_.empty()) hull_into(token_range, std::vector<Interval>(token_range.size()));
@@ -200,7 +211,8 @@ void Mamba1Universal::relax_over_vocabulary() {
     hull_into(scan_input, silu);
     FunctionalRanges ranges = linear_ranges(relaxations_of(q), present, true);
     const FunctionalRanges by_interval = interval_ranges(silu);
-    for (std::size_t i = 0; i < ranges.step.size(); ++i) ranges.step[i] = intersect(ranges.step[i], by_interval.step[i]);
+    for (std::size_t i = 0; i < ranges.step.size(); ++i)
+      ranges.step[i] = intersect(ranges.step[i], by_interval.step[i]);
     for (std::size_t r = 0; r < ranges.BC.size(); ++r) ranges.BC[r] = intersect(ranges.BC[r], by_interval.BC[r]);
     record(Relaxation::kVocabulary, ranges);
   }
@@ -213,8 +225,10 @@ void Mamba1Universal::combine(UniversalBounds& bounds) const {
   for (std::size_t n = 0; n < 2 * block_.d_state; ++n) {
     Interval range = Interval::entire();
     for (const auto& [method, ranges] : results_) range = intersect(range, ranges.BC[n]);
-    if (n < block_.d_state) B_magnitude[n] = magnitude(range);
-    else C_sum += Interval::from_exact(magnitude(range));
+    if (n < block_.d_state)
+      B_magnitude[n] = magnitude(range);
+    else
+      C_sum += Interval::from_exact(magnitude(range));
   }
   bounds.preactivation_lower_by_relaxation.assign(7, {});
   for (const auto& [method, ranges] : results_) {
@@ -227,7 +241,8 @@ void Mamba1Universal::combine(UniversalBounds& bounds) const {
 }
 
 // The best of every relaxation for one channel.
-void Mamba1Universal::combine_channel(std::size_t i, const std::vector<double>& B_magnitude, double output_gain, UniversalBounds& bounds) const {
+void Mamba1Universal::combine_channel(std::size_t i, const std::vector<double>& B_magnitude, double output_gain,
+                                      UniversalBounds& bounds) const {
   Interval p = Interval::entire();
   Relaxation winner = Relaxation::kInterval;
   for (const auto& [method, ranges] : results_) {
@@ -279,15 +294,19 @@ void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
   if (vocabulary_ != nullptr) sharpen_over_vocabulary();
   combine(bounds);
   for (std::size_t i = 0; i < block_.d_inner; ++i) {
-    const Interval rate = exp(Interval::from_exact(*std::min_element(block_.A_log.row(i), block_.A_log.row(i) + block_.d_state))) *
-                          Interval::from_exact(sharp.mean_step_lower[i]);
+    const Interval rate =
+        exp(Interval::from_exact(*std::min_element(block_.A_log.row(i), block_.A_log.row(i) + block_.d_state))) *
+        Interval::from_exact(sharp.mean_step_lower[i]);
     bounds.exponent_upper[i] = std::min(bounds.zeta_upper[i], 0.0 - std::max(0.0, rate.lower()));
   }
   bounds.sustained_preactivation_lower = sharp.mean_preactivation_lower;
   bounds.complete = sharp.finished == sharp.total;
-  if (vocabulary_ == nullptr && sharp.has_witnesses) take_witnesses(sharp, bounds);
-  else if (vocabulary_ != nullptr) take_token_witnesses(bounds);
-  else find_witnesses(bounds);
+  if (vocabulary_ == nullptr && sharp.has_witnesses)
+    take_witnesses(sharp, bounds);
+  else if (vocabulary_ != nullptr)
+    take_token_witnesses(bounds);
+  else
+    find_witnesses(bounds);
 }
 
 // The quadratic relaxation over windows of tokens; its windows are the witnesses.
@@ -306,7 +325,8 @@ void Mamba1Universal::sharpen_over_vocabulary() {
   }
 }
 
-// p of every channel at every channel's window of tokens; the exponent's witness stays that of the deciding channel's search.
+// p of every channel at every channel's window of tokens; the exponent's witness stays that of the deciding channel's
+// search.
 void Mamba1Universal::take_token_witnesses(UniversalBounds& bounds) const {
   find_witnesses(bounds);
   const SingleThreadedProducts single;
@@ -315,7 +335,8 @@ void Mamba1Universal::take_token_witnesses(UniversalBounds& bounds) const {
   for (std::size_t w = 0; w < block_.d_inner; ++w) {
     for (std::size_t j = 0; j < block_.d_conv; ++j) {
       const theory::Matrix row = vocabulary_->read_rows(token_windows_[w][j], token_windows_[w][j] + 1);
-      std::copy(row.entries.begin(), row.entries.end(), residuals[w].entries.begin() + static_cast<std::ptrdiff_t>(j * block_.d_model));
+      std::copy(row.entries.begin(), row.entries.end(),
+                residuals[w].entries.begin() + static_cast<std::ptrdiff_t>(j * block_.d_model));
     }
   }
   parallel_for(block_.d_inner, 4, [&](std::size_t begin, std::size_t end) {
@@ -353,7 +374,8 @@ void Mamba1Universal::take_witnesses(const SharpBounds& sharp, UniversalBounds& 
     }
     if (!one_step.found()) continue;
     const double reached = rate_reached_lower_bound(A_log, Interval::from_exact(one_step.p_reached), {});
-    bounds.zeta_witness[i] = std::isnan(bounds.exponent_witness[i]) ? reached : std::max(reached, bounds.exponent_witness[i]);
+    bounds.zeta_witness[i] =
+        std::isnan(bounds.exponent_witness[i]) ? reached : std::max(reached, bounds.exponent_witness[i]);
   }
   bounds.witness_channel = index_of_largest(bounds.zeta_witness);
   bounds.witness_input = sharp.one_step[bounds.witness_channel].residual;
@@ -364,7 +386,8 @@ void Mamba1Universal::take_witnesses(const SharpBounds& sharp, UniversalBounds& 
 }  // namespace
 
 UniversalBounds certify_universal(const theory::Mamba1Weights& block, const UniversalOptions& options) {
-  if (!(block.norm_epsilon >= kSmallestEpsilon)) throw ContractViolation("certify_universal: norm epsilon of at least 2^-900 expected");
+  if (!(block.norm_epsilon >= kSmallestEpsilon))
+    throw ContractViolation("certify_universal: norm epsilon of at least 2^-900 expected");
   return Mamba1Universal(block, options).certify();
 }
 

@@ -20,7 +20,8 @@ struct HeadWitness {
 };
 
 // The residual stream along W_h diag(g), far out, in exact float32 numbers; p there, enclosed.
-HeadWitness witness_of(const theory::Mamba2Weights& block, std::size_t row, double direction_sign, double bias, double in_bias) {
+HeadWitness witness_of(const theory::Mamba2Weights& block, std::size_t row, double direction_sign, double bias,
+                       double in_bias) {
   const double* weights = block.in_proj.row(row);
   std::vector<double> direction(block.d_model);
   double largest = 0.0;
@@ -38,7 +39,8 @@ HeadWitness witness_of(const theory::Mamba2Weights& block, std::size_t row, doub
     product += r * Interval::from_exact(weights[k]) * Interval::from_exact(block.norm_weight[k]);
   }
   const Interval mean = squares / Interval::from_exact(static_cast<double>(block.d_model));
-  witness.preactivation = product / sqrt(mean + Interval::from_exact(block.norm_epsilon)) + Interval::from_exact(bias) + Interval::from_exact(in_bias);
+  witness.preactivation = product / sqrt(mean + Interval::from_exact(block.norm_epsilon)) + Interval::from_exact(bias) +
+                          Interval::from_exact(in_bias);
   return witness;
 }
 
@@ -63,7 +65,8 @@ double largest_magnitude(const std::vector<Interval>& ranges, std::size_t begin,
   return largest;
 }
 
-// One step per head, in the order of heads but for the deciding one, which comes last: p depends on its own token alone.
+// One step per head, in the order of heads but for the deciding one, which comes last: p depends on its own token
+// alone.
 void keep_layer_witness(UniversalBounds& bounds, const std::vector<std::vector<float>>& residuals) {
   const auto deciding = std::max_element(bounds.zeta_witness.begin(), bounds.zeta_witness.end());
   bounds.witness_channel = static_cast<std::size_t>(deciding - bounds.zeta_witness.begin());
@@ -82,11 +85,13 @@ void keep_layer_witness(UniversalBounds& bounds, const std::vector<std::vector<f
 }  // namespace
 
 UniversalBounds certify_universal(const theory::Mamba2Weights& block, const UniversalOptions&) {
-  if (block.heads == 0 || block.heads % block.groups != 0) throw ContractViolation("certify_universal: heads must be a multiple of groups");
+  if (block.heads == 0 || block.heads % block.groups != 0)
+    throw ContractViolation("certify_universal: heads must be a multiple of groups");
   UniversalBounds bounds = empty_universal_bounds(block.heads);
   const std::vector<Interval> scan_input = scan_input_ranges(block);
   const std::size_t first_step_row = block.in_proj.rows - block.heads;
-  const TokenFunctionals steps = token_functionals(rows_of(block.in_proj, first_step_row, block.in_proj.rows), block.norm_weight);
+  const TokenFunctionals steps =
+      token_functionals(rows_of(block.in_proj, first_step_row, block.in_proj.rows), block.norm_weight);
   std::vector<double> p_lower;
   std::vector<std::vector<float>> residuals;
   for (std::size_t h = 0; h < block.heads; ++h) {

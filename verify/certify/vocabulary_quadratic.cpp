@@ -50,12 +50,15 @@ std::vector<std::vector<std::vector<double>>> project_windows(const VocabularyTa
   return projected;
 }
 
-double in_bias_of(const theory::Mamba1Weights& block, std::size_t k) { return block.in_proj_bias.empty() ? 0.0 : block.in_proj_bias[k]; }
+double in_bias_of(const theory::Mamba1Weights& block, std::size_t k) {
+  return block.in_proj_bias.empty() ? 0.0 : block.in_proj_bias[k];
+}
 
 // For every functional and tap: linear . u + square . u^2 below the functional's part in that tap, u_k = w_k . n.
 struct TapParts {
   RowMajorMatrix linear, square;  // (functionals, d_inner), rounded
-  std::vector<double> error;      // per functional: at least what rounding of coefficients, of u and of the sums can change over the vocabulary
+  std::vector<double> error;  // per functional: at least what rounding of coefficients, of u and of the sums can change
+                              // over the vocabulary
 };
 
 // f >= offset + sum over present taps of its part.
@@ -67,37 +70,44 @@ struct SplitFunctionals {
 class Splitting {
  public:
   Splitting(const VocabularyTask& task, std::size_t present);
-  SplitFunctionals split(const std::vector<SiluFunctional>& functionals, const std::vector<std::vector<std::vector<double>>>& projected) const;
+  SplitFunctionals split(const std::vector<SiluFunctional>& functionals,
+                         const std::vector<std::vector<std::vector<double>>>& projected) const;
 
  private:
-  void split_one(const SiluFunctional& f, const std::vector<std::vector<double>>& projected, std::size_t i, SplitFunctionals& result) const;
+  void split_one(const SiluFunctional& f, const std::vector<std::vector<double>>& projected, std::size_t i,
+                 SplitFunctionals& result) const;
 
   const VocabularyTask& task_;
-  std::size_t first_;                // the first present tap
-  std::vector<Interval> constant_;   // of q
+  std::size_t first_;               // the first present tap
+  std::vector<Interval> constant_;  // of q
   std::vector<double> reach_, silu_;
   std::vector<double> u_magnitude_, u_error_;
 };
 
-Splitting::Splitting(const VocabularyTask& task, std::size_t present) : task_(task), first_(task.block.d_conv - present) {
+Splitting::Splitting(const VocabularyTask& task, std::size_t present)
+    : task_(task), first_(task.block.d_conv - present) {
   const theory::Mamba1Weights& block = task.block;
   std::span<const double> in_bias;
   if (!block.in_proj_bias.empty()) in_bias = std::span(block.in_proj_bias).first(block.d_inner);
   std::vector<Interval> token_range = task.token_range;
   if (in_bias.empty()) hull_into(token_range, std::vector<Interval>(token_range.size()));
-  constant_ = convolution_range(block.conv_weight, block.conv_bias, in_bias, 0, std::vector<Interval>(block.d_inner), present);
-  const std::vector<Interval> q = convolution_range(block.conv_weight, block.conv_bias, in_bias, 0, token_range, present);
+  constant_ =
+      convolution_range(block.conv_weight, block.conv_bias, in_bias, 0, std::vector<Interval>(block.d_inner), present);
+  const std::vector<Interval> q =
+      convolution_range(block.conv_weight, block.conv_bias, in_bias, 0, token_range, present);
   const std::vector<Interval> silu = silu_ranges(q);
   const std::vector<double> errors = vocabulary_product_errors(task.tokens.weights);
   for (std::size_t k = 0; k < block.d_inner; ++k) {
     reach_.push_back(magnitude(q[k]));
     silu_.push_back(magnitude(silu[k]));
     u_error_.push_back(errors[k]);
-    u_magnitude_.push_back((Interval::from_exact(magnitude(task.token_range[k])) + Interval::from_exact(errors[k])).upper());
+    u_magnitude_.push_back(
+        (Interval::from_exact(magnitude(task.token_range[k])) + Interval::from_exact(errors[k])).upper());
   }
 }
 
-void Splitting::split_one(const SiluFunctional& f, const std::vector<std::vector<double>>& projected, std::size_t i, SplitFunctionals& result) const {
+void Splitting::split_one(const SiluFunctional& f, const std::vector<std::vector<double>>& projected, std::size_t i,
+                          SplitFunctionals& result) const {
   const theory::Mamba1Weights& block = task_.block;
   std::vector<double> touch(block.d_inner);
   for (std::size_t k = 0; k < block.d_inner; ++k) {
@@ -115,7 +125,8 @@ void Splitting::split_one(const SiluFunctional& f, const std::vector<std::vector
     offset -= Interval::from_exact(f.error[k]) * Interval::from_exact(silu_[k]);
     const double e = touch[k] - beta.midpoint();
     double total = 0.0;
-    for (std::size_t j = first_; j < block.d_conv; ++j) total += std::fabs(block.conv_weight(k, j) * projected[j][k]) + kShareFloor * std::fabs(e) + 1e-30;
+    for (std::size_t j = first_; j < block.d_conv; ++j)
+      total += std::fabs(block.conv_weight(k, j) * projected[j][k]) + kShareFloor * std::fabs(e) + 1e-30;
     if (parts[k].curvature > 0.0) {  // w e^2 >= w (2 e* e - e*^2)
       linear += Interval::from_exact(2.0) * w * Interval::from_exact(e);
       offset -= w * square(Interval::from_exact(e));
@@ -125,8 +136,11 @@ void Splitting::split_one(const SiluFunctional& f, const std::vector<std::vector
       const Interval c = Interval::from_exact(block.conv_weight(k, j));
       const Interval slope = linear * c;
       double curvature = 0.0;
-      if (parts[k].curvature < 0.0) {  // w (sum_j c_j u_j)^2 >= w sum_j (c_j u_j)^2 / share_j with shares that sum to at most 1
-        const double share = (std::fabs(block.conv_weight(k, j) * projected[j][k]) + kShareFloor * std::fabs(e) + 1e-30) / total * (1.0 - 1e-14);
+      if (parts[k].curvature <
+          0.0) {  // w (sum_j c_j u_j)^2 >= w sum_j (c_j u_j)^2 / share_j with shares that sum to at most 1
+        const double share =
+            (std::fabs(block.conv_weight(k, j) * projected[j][k]) + kShareFloor * std::fabs(e) + 1e-30) / total *
+            (1.0 - 1e-14);
         curvature = (w * square(c) / Interval::from_exact(share)).lower();
       }
       tap.linear(index(i), index(k)) = slope.midpoint();
@@ -135,18 +149,23 @@ void Splitting::split_one(const SiluFunctional& f, const std::vector<std::vector
       const Interval u_error = Interval::from_exact(u_error_[k]);
       const Interval size = abs(slope) * u + abs(Interval::from_exact(curvature)) * square(u);
       const Interval rounding = Interval::from_exact(2.0 * dot_product_error_factor(block.d_inner + 4)) * size;
-      const Interval inexact = abs(slope) * u_error + abs(Interval::from_exact(curvature)) * (Interval::from_exact(2.0) * u + u_error) * u_error;
-      tap.error[i] = (Interval::from_exact(tap.error[i]) + rounding + inexact + Interval::from_exact(slope.radius_upper_bound()) * u).upper();
+      const Interval inexact = abs(slope) * u_error + abs(Interval::from_exact(curvature)) *
+                                                          (Interval::from_exact(2.0) * u + u_error) * u_error;
+      tap.error[i] = (Interval::from_exact(tap.error[i]) + rounding + inexact +
+                      Interval::from_exact(slope.radius_upper_bound()) * u)
+                         .upper();
     }
   }
   result.offset[i] = offset.lower();
 }
 
-SplitFunctionals Splitting::split(const std::vector<SiluFunctional>& functionals, const std::vector<std::vector<std::vector<double>>>& projected) const {
+SplitFunctionals Splitting::split(const std::vector<SiluFunctional>& functionals,
+                                  const std::vector<std::vector<std::vector<double>>>& projected) const {
   const std::size_t taps = task_.block.d_conv - first_;
   const RowMajorMatrix zeros = RowMajorMatrix::Zero(index(functionals.size()), index(task_.block.d_inner));
-  SplitFunctionals result{std::vector<double>(functionals.size(), 0.0),
-                          std::vector<TapParts>(taps, {zeros, zeros, std::vector<double>(functionals.size(), 0x1p-1000)})};
+  SplitFunctionals result{
+      std::vector<double>(functionals.size(), 0.0),
+      std::vector<TapParts>(taps, {zeros, zeros, std::vector<double>(functionals.size(), 0x1p-1000)})};
   parallel_for(functionals.size(), 4, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) split_one(functionals[i], projected[i], i, result);
   });
@@ -160,7 +179,8 @@ std::vector<std::vector<double>> least_values(const VocabularyTask& task, const 
   for_each_block(task, [&](std::size_t, const RowMajorMatrix& u) {
     const RowMajorMatrix u_squared = u.cwiseProduct(u);
     for (std::size_t j = 0; j < split.taps.size(); ++j) {
-      const RowMajorMatrix values = approx_dense_product(u, split.taps[j].linear, Transposed::kYes) + approx_dense_product(u_squared, split.taps[j].square, Transposed::kYes);
+      const RowMajorMatrix values = approx_dense_product(u, split.taps[j].linear, Transposed::kYes) +
+                                    approx_dense_product(u_squared, split.taps[j].square, Transposed::kYes);
       for (Eigen::Index v = 0; v < values.rows(); ++v) {
         for (std::size_t i = 0; i < count; ++i) {
           const double value = values(v, index(i));
@@ -180,7 +200,8 @@ TokenWindows approx_worst_token_windows(const VocabularyTask& task, const std::v
   std::vector<RowMajorMatrix> directions(taps, RowMajorMatrix(index(functionals.size()), index(block.d_inner)));
   for (std::size_t j = 0; j < taps; ++j) {
     for (std::size_t i = 0; i < functionals.size(); ++i) {
-      for (std::size_t k = 0; k < block.d_inner; ++k) directions[j](index(i), index(k)) = 0.5 * functionals[i].omega[k] * block.conv_weight(k, j);
+      for (std::size_t k = 0; k < block.d_inner; ++k)
+        directions[j](index(i), index(k)) = 0.5 * functionals[i].omega[k] * block.conv_weight(k, j);
     }
   }
   TokenWindows best(functionals.size(), std::vector<std::size_t>(taps, 0));
@@ -206,7 +227,8 @@ TokenWindows approx_worst_token_windows(const VocabularyTask& task, const std::v
       double f = 0.0;
       for (std::size_t k = 0; k < block.d_inner; ++k) {
         double q = block.conv_bias.empty() ? 0.0 : block.conv_bias[k];
-        for (std::size_t j = 0; j < taps; ++j) q += block.conv_weight(k, j) * (projected[i][j].empty() ? 0.0 : projected[i][j][k] + in_bias_of(block, k));
+        for (std::size_t j = 0; j < taps; ++j)
+          q += block.conv_weight(k, j) * (projected[i][j].empty() ? 0.0 : projected[i][j][k] + in_bias_of(block, k));
         f += functionals[i].omega[k] * q / (1.0 + std::exp(-q));
         const double slope = functionals[i].omega[k] * approx_silu_slope(q);
         for (std::size_t j = 0; j < taps; ++j) directions[j](index(i), index(k)) = slope * block.conv_weight(k, j);
@@ -219,7 +241,8 @@ TokenWindows approx_worst_token_windows(const VocabularyTask& task, const std::v
   return best;
 }
 
-std::vector<double> vocabulary_quadratic_lower_bounds(const VocabularyTask& task, const std::vector<SiluFunctional>& functionals,
+std::vector<double> vocabulary_quadratic_lower_bounds(const VocabularyTask& task,
+                                                      const std::vector<SiluFunctional>& functionals,
                                                       const TokenWindows& windows) {
   const bool has_in_bias = !task.block.in_proj_bias.empty();
   const std::vector<std::vector<std::vector<double>>> projected = project_windows(task, windows);

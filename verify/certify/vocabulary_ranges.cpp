@@ -22,7 +22,8 @@ struct Extremes {
 };
 
 // Column extremes of `values`, NaN counting as unknown.
-void take_extremes(const RowMajorMatrix& values, std::size_t first_column, std::size_t columns, Extremes& extremes, std::size_t offset) {
+void take_extremes(const RowMajorMatrix& values, std::size_t first_column, std::size_t columns, Extremes& extremes,
+                   std::size_t offset) {
   parallel_for(columns, 64, [&](std::size_t from, std::size_t to) {
     for (Eigen::Index v = 0; v < values.rows(); ++v) {
       const double* row = values.data() + v * values.cols() + first_column;
@@ -55,12 +56,14 @@ std::vector<Interval> widened(const Extremes& extremes, const std::vector<double
   ranges.reserve(errors.size());
   for (std::size_t k = 0; k < errors.size(); ++k) {
     const double error = std::isnan(errors[k]) ? kInfinity : errors[k];
-    ranges.push_back(Interval::from_bounds(extremes.lowest[k], extremes.highest[k]) + Interval::from_bounds(-error, error));
+    ranges.push_back(Interval::from_bounds(extremes.lowest[k], extremes.highest[k]) +
+                     Interval::from_bounds(-error, error));
   }
   return ranges;
 }
 
-// Largest |n|_2 (midpoint and radius apart) that normalised_tokens can return for this d_model: a fact of its construction.
+// Largest |n|_2 (midpoint and radius apart) that normalised_tokens can return for this d_model: a fact of its
+// construction.
 double token_norm_bound(std::size_t d) { return sqrt_upper_bound(d) * (1.0 + 0x1p-30); }
 double token_radius_bound(std::size_t d) { return sqrt_upper_bound(d) * (static_cast<double>(d) + 16.0) * 0x1p-51; }
 
@@ -74,10 +77,14 @@ RowBallMatrix normalised_tokens(const theory::Matrix& embeddings, double epsilon
     double squares = 0.0;
     for (Eigen::Index k = 0; k < d; ++k) squares += result.midpoint(v, k) * result.midpoint(v, k);
     const double scale = 1.0 / std::sqrt(squares / static_cast<double>(d) + epsilon);
-    if (std::isfinite(squares)) result.midpoint.row(v) *= scale;
-    else result.midpoint.row(v).setConstant(std::numeric_limits<double>::quiet_NaN());  // unknown: take_extremes gives infinite ends
-    // Relative error of scale: (d + 1) u of the sum, halved by the root, and four more roundings; u = 2^-52 covers every mode.
-    // Each entry is rounded once more. Squares that underflow vanish beside epsilon, which is above 2^-1000.
+    if (std::isfinite(squares))
+      result.midpoint.row(v) *= scale;
+    else
+      result.midpoint.row(v).setConstant(
+          std::numeric_limits<double>::quiet_NaN());  // unknown: take_extremes gives infinite ends
+    // Relative error of scale: (d + 1) u of the sum, halved by the root, and four more roundings; u = 2^-52 covers
+    // every mode. Each entry is rounded once more. Squares that underflow vanish beside epsilon, which is above
+    // 2^-1000.
     result.row_radius(v) = token_radius_bound(static_cast<std::size_t>(d));
   }
   return result;
@@ -88,17 +95,20 @@ std::vector<double> vocabulary_product_errors(const RowBallMatrix& functionals) 
   return product_errors(functionals, token_norm_bound(d), token_radius_bound(d));
 }
 
-std::vector<Interval> vocabulary_ranges(const Vocabulary& vocabulary, double epsilon, const RowBallMatrix& functionals) {
+std::vector<Interval> vocabulary_ranges(const Vocabulary& vocabulary, double epsilon,
+                                        const RowBallMatrix& functionals) {
   const auto count = static_cast<std::size_t>(functionals.midpoint.rows());
   Extremes extremes(count);
   for (std::size_t begin = 0; begin < vocabulary.rows; begin += kTokensPerBlock) {
-    const RowBallMatrix tokens = normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
+    const RowBallMatrix tokens =
+        normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
     take_extremes(approx_dense_product(tokens.midpoint, functionals.midpoint, Transposed::kYes), 0, count, extremes, 0);
   }
   return widened(extremes, vocabulary_product_errors(functionals));
 }
 
-std::vector<std::vector<Interval>> vocabulary_ranges_low_rank(const Vocabulary& vocabulary, double epsilon, const ConstMatrixRef& outer,
+std::vector<std::vector<Interval>> vocabulary_ranges_low_rank(const Vocabulary& vocabulary, double epsilon,
+                                                              const ConstMatrixRef& outer,
                                                               const std::vector<RowBallMatrix>& functionals) {
   const auto rank = static_cast<std::size_t>(outer.cols());
   const auto outer_rows = static_cast<std::size_t>(outer.rows());
@@ -106,10 +116,13 @@ std::vector<std::vector<Interval>> vocabulary_ranges_low_rank(const Vocabulary& 
   const auto d = static_cast<std::size_t>(functionals[0].midpoint.cols());
   std::vector<Extremes> extremes(functionals.size(), Extremes(outer_rows + rest));
   for (std::size_t begin = 0; begin < vocabulary.rows; begin += kTokensPerBlock) {
-    const RowBallMatrix tokens = normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
+    const RowBallMatrix tokens =
+        normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
     for (std::size_t j = 0; j < functionals.size(); ++j) {
       const RowMajorMatrix inner = approx_dense_product(tokens.midpoint, functionals[j].midpoint, Transposed::kYes);
-      take_extremes(approx_dense_product(ConstMatrixRef(inner.leftCols(static_cast<Eigen::Index>(rank))), outer, Transposed::kYes), 0, outer_rows, extremes[j], 0);
+      take_extremes(approx_dense_product(ConstMatrixRef(inner.leftCols(static_cast<Eigen::Index>(rank))), outer,
+                                         Transposed::kYes),
+                    0, outer_rows, extremes[j], 0);
       take_extremes(inner, rank, rest, extremes[j], outer_rows);
     }
   }
@@ -137,11 +150,13 @@ std::vector<std::vector<Interval>> vocabulary_ranges_low_rank(const Vocabulary& 
   return result;
 }
 
-std::vector<std::size_t> approx_minimising_tokens(const Vocabulary& vocabulary, double epsilon, const RowMajorMatrix& directions) {
+std::vector<std::size_t> approx_minimising_tokens(const Vocabulary& vocabulary, double epsilon,
+                                                  const RowMajorMatrix& directions) {
   std::vector<std::size_t> best(static_cast<std::size_t>(directions.rows()), 0);
   std::vector<double> lowest(best.size(), kInfinity);
   for (std::size_t begin = 0; begin < vocabulary.rows; begin += kTokensPerBlock) {
-    const RowBallMatrix tokens = normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
+    const RowBallMatrix tokens =
+        normalised_tokens(vocabulary.read_rows(begin, std::min(begin + kTokensPerBlock, vocabulary.rows)), epsilon);
     const RowMajorMatrix values = approx_dense_product(tokens.midpoint, directions, Transposed::kYes);
     for (Eigen::Index v = 0; v < values.rows(); ++v) {
       for (std::size_t j = 0; j < best.size(); ++j) {

@@ -8,8 +8,8 @@
 #include "theory/block_weights.hpp"
 #include "verify/certify/universal.hpp"
 
-/// The first layer's input is one of the embeddings, so a linear functional of its norm output is bounded by its extremes over the
-/// vocabulary (relaxation (f)). The embedding is streamed; nothing of its size is kept.
+/// The first layer's input is one of the embeddings, so a linear functional of its norm output is bounded by its
+/// extremes over the vocabulary (relaxation (f)). The embedding is streamed; nothing of its size is kept.
 namespace lyap {
 
 /// n = e / sqrt(mean e^2 + epsilon) for a block of tokens, (tokens, d_model), before the gain.
@@ -19,14 +19,18 @@ namespace lyap {
 [[nodiscard]] std::vector<double> vocabulary_product_errors(const RowBallMatrix& functionals);
 
 /// Encloses {w_k . n : n over the vocabulary} for each row w_k of `functionals`. Cost: one product with the vocabulary.
-[[nodiscard]] std::vector<Interval> vocabulary_ranges(const Vocabulary& vocabulary, double epsilon, const RowBallMatrix& functionals);
+[[nodiscard]] std::vector<Interval> vocabulary_ranges(const Vocabulary& vocabulary, double epsilon,
+                                                      const RowBallMatrix& functionals);
 
-/// The same for the rows of outer * functionals[0..outer.columns), followed by the remaining rows of functionals themselves, for several
-/// `functionals` in one pass over the vocabulary: result[j] belongs to functionals[j].
-[[nodiscard]] std::vector<std::vector<Interval>> vocabulary_ranges_low_rank(const Vocabulary& vocabulary, double epsilon, const ConstMatrixRef& outer,
-                                                                            const std::vector<RowBallMatrix>& functionals);
+/// The same for the rows of outer * functionals[0..outer.columns), followed by the remaining rows of functionals
+/// themselves, for several `functionals` in one pass over the vocabulary: result[j] belongs to functionals[j].
+[[nodiscard]] std::vector<std::vector<Interval>> vocabulary_ranges_low_rank(
+    const Vocabulary& vocabulary, double epsilon, const ConstMatrixRef& outer,
+    const std::vector<RowBallMatrix>& functionals);
 
-/// The tokens whose norm outputs minimise direction_j . n, one for each row j of directions (rows, d_model). Not rigorous: any token will do.
-[[nodiscard]] std::vector<std::size_t> approx_minimising_tokens(const Vocabulary& vocabulary, double epsilon, const RowMajorMatrix& directions);
+/// The tokens whose norm outputs minimise direction_j . n, one for each row j of directions (rows, d_model). Not
+/// rigorous: any token will do.
+[[nodiscard]] std::vector<std::size_t> approx_minimising_tokens(const Vocabulary& vocabulary, double epsilon,
+                                                                const RowMajorMatrix& directions);
 
 }  // namespace lyap

@@ -21,7 +21,8 @@ double approx_silu_slope(double q) { return approx_sigmoid(q) * (1.0 + q * appro
 // One channel's p as a function of the tokens in its window, in plain binary64.
 class ChannelObjective {
  public:
-  ChannelObjective(const WitnessSearch& search, std::size_t channel) : search_(search), omega_(search.block.d_inner, 0.0) {
+  ChannelObjective(const WitnessSearch& search, std::size_t channel)
+      : search_(search), omega_(search.block.d_inner, 0.0) {
     for (std::size_t r = 0; r < search.block.dt_rank; ++r) {
       const double weight = search.block.dt_proj(channel, r);
       for (std::size_t k = 0; k < omega_.size(); ++k) omega_[k] += weight * search.block.x_proj(r, k);
@@ -36,7 +37,8 @@ class ChannelObjective {
       if (!block.conv_bias.empty()) q[k] = block.conv_bias[k];
       for (std::size_t j = 0; j < block.d_conv; ++j) {
         const double in_bias = block.in_proj_bias.empty() ? 0.0 : block.in_proj_bias[k];
-        q[k] += block.conv_weight(k, j) * (projected(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(k)) + in_bias);
+        q[k] +=
+            block.conv_weight(k, j) * (projected(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(k)) + in_bias);
       }
     }
     return q;
@@ -54,7 +56,8 @@ class ChannelObjective {
     RowMajorMatrix scaled(static_cast<Eigen::Index>(taps), static_cast<Eigen::Index>(slopes.size()));
     for (std::size_t j = 0; j < taps; ++j) {
       for (std::size_t k = 0; k < slopes.size(); ++k) {
-        scaled(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(k)) = omega_[k] * slopes[k] * search_.block.conv_weight(k, j);
+        scaled(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(k)) =
+            omega_[k] * slopes[k] * search_.block.conv_weight(k, j);
       }
     }
     RowMajorMatrix rows = approx_dense_product(scaled, search_.token_weights.midpoint);
@@ -72,7 +75,8 @@ class ChannelObjective {
 
 theory::Matrix float_rows(const RowMajorMatrix& rows, double scale) {
   theory::Matrix result(static_cast<std::size_t>(rows.rows()), static_cast<std::size_t>(rows.cols()));
-  for (std::size_t i = 0; i < result.entries.size(); ++i) result.entries[i] = static_cast<float>(rows.data()[i] * scale);
+  for (std::size_t i = 0; i < result.entries.size(); ++i)
+    result.entries[i] = static_cast<float>(rows.data()[i] * scale);
   return result;
 }
 
@@ -81,16 +85,20 @@ theory::Matrix minimising_residual(const WitnessSearch& search, RowMajorMatrix d
   if (search.vocabulary == nullptr) {
     for (Eigen::Index j = 0; j < directions.rows(); ++j) {
       const double largest = directions.row(j).cwiseAbs().maxCoeff();
-      if (largest > 0.0 && std::isfinite(largest)) directions.row(j) /= -largest;
-      else directions.row(j).setOnes();
+      if (largest > 0.0 && std::isfinite(largest))
+        directions.row(j) /= -largest;
+      else
+        directions.row(j).setOnes();
     }
     return float_rows(directions, kResidualScale);
   }
-  const std::vector<std::size_t> tokens = approx_minimising_tokens(*search.vocabulary, search.block.norm_epsilon, directions);
+  const std::vector<std::size_t> tokens =
+      approx_minimising_tokens(*search.vocabulary, search.block.norm_epsilon, directions);
   theory::Matrix result(tokens.size(), search.block.d_model);
   for (std::size_t j = 0; j < tokens.size(); ++j) {
     const theory::Matrix row = search.vocabulary->read_rows(tokens[j], tokens[j] + 1);
-    std::copy(row.entries.begin(), row.entries.end(), result.entries.begin() + static_cast<std::ptrdiff_t>(j * result.columns));
+    std::copy(row.entries.begin(), row.entries.end(),
+              result.entries.begin() + static_cast<std::ptrdiff_t>(j * result.columns));
   }
   return result;
 }
@@ -105,7 +113,8 @@ std::vector<Interval> multiply_by(const theory::Vector& factors, std::vector<Int
 std::vector<Interval> preactivation_at(const theory::Mamba1Weights& block, const theory::Matrix& residual) {
   const std::size_t taps = std::min(block.d_conv, residual.rows);
   std::vector<Interval> q(block.d_inner);
-  for (std::size_t k = 0; k < block.d_inner && !block.conv_bias.empty(); ++k) q[k] = Interval::from_exact(block.conv_bias[k]);
+  for (std::size_t k = 0; k < block.d_inner && !block.conv_bias.empty(); ++k)
+    q[k] = Interval::from_exact(block.conv_bias[k]);
   for (std::size_t back = 0; back < taps; ++back) {
     const double* row = residual.row(residual.rows - 1 - back);
     std::vector<Interval> token;
@@ -114,9 +123,11 @@ std::vector<Interval> preactivation_at(const theory::Mamba1Weights& block, const
       token.push_back(Interval::from_exact(row[d]));
       squares += square(token.back());
     }
-    const Interval root = sqrt(squares / Interval::from_exact(static_cast<double>(block.d_model)) + Interval::from_exact(block.norm_epsilon));
+    const Interval root = sqrt(squares / Interval::from_exact(static_cast<double>(block.d_model)) +
+                               Interval::from_exact(block.norm_epsilon));
     for (Interval& entry : token) entry /= root;
-    const std::vector<Interval> projected = matrix_vector_ranges(rows_of(block.in_proj, 0, block.d_inner), multiply_by(block.norm_weight, token));
+    const std::vector<Interval> projected =
+        matrix_vector_ranges(rows_of(block.in_proj, 0, block.d_inner), multiply_by(block.norm_weight, token));
     const std::size_t tap = block.d_conv - 1 - back;
     for (std::size_t k = 0; k < block.d_inner; ++k) {
       const Interval in_bias = block.in_proj_bias.empty() ? Interval() : Interval::from_exact(block.in_proj_bias[k]);
@@ -137,7 +148,8 @@ theory::Matrix approx_worst_residual(const WitnessSearch& search, std::size_t ch
   for (int i = 0; i < search.iterations; ++i) {
     const theory::Matrix residual = minimising_residual(search, directions);
     const RowBallMatrix tokens = normalised_tokens(residual, search.block.norm_epsilon);
-    const std::vector<double> q = objective.convolve(approx_dense_product(tokens.midpoint, search.token_weights.midpoint, Transposed::kYes));
+    const std::vector<double> q =
+        objective.convolve(approx_dense_product(tokens.midpoint, search.token_weights.midpoint, Transposed::kYes));
     const double value = objective.value(q);
     if (best.rows > 0 && !(value < lowest)) break;
     lowest = value;

@@ -10,8 +10,8 @@
 namespace lyap {
 namespace {
 
-constexpr int kDirectSteps = 8;          // conditional-gradient steps before the small ones
-constexpr double kFirstStep = 0.4;       // of the ball's radius, in the direction of steepest descent
+constexpr int kDirectSteps = 8;     // conditional-gradient steps before the small ones
+constexpr double kFirstStep = 0.4;  // of the ball's radius, in the direction of steepest descent
 constexpr double kLastStep = 0.01;
 
 Eigen::Index index(std::size_t k) { return static_cast<Eigen::Index>(k); }
@@ -38,7 +38,8 @@ struct Schedule {
 
 class Descent {
  public:
-  Descent(const SearchSpace& space, const RowMajorMatrix& omega, const std::vector<double>& bias, const Schedule& schedule)
+  Descent(const SearchSpace& space, const RowMajorMatrix& omega, const std::vector<double>& bias,
+          const Schedule& schedule)
       : space_(space), omega_(omega), bias_(bias), schedule_(schedule) {}
 
   // Projected gradient descent from `tokens`; keeps the best of each functional in `best`.
@@ -89,7 +90,8 @@ class Descent {
       for (std::size_t j = 0; j < schedule_.taps; ++j) {
         RowMajorMatrix& sum = inner[schedule_.token(t, j)];
         for (Eigen::Index i = 0; i < sum.rows(); ++i) {
-          for (Eigen::Index k = 0; k < sum.cols(); ++k) sum(i, k) += slopes[t](i, k) * space_.block.conv_weight(std::size_t(k), j);
+          for (Eigen::Index k = 0; k < sum.cols(); ++k)
+            sum(i, k) += slopes[t](i, k) * space_.block.conv_weight(std::size_t(k), j);
         }
       }
     }
@@ -111,8 +113,10 @@ class Descent {
     for (Eigen::Index i = 0; i < token.rows(); ++i) {
       const double norm = gradient.row(i).norm();
       if (!(norm > 0.0)) continue;
-      if (direct) token.row(i) = -radius / norm * gradient.row(i);
-      else token.row(i) -= step * radius / norm * gradient.row(i);
+      if (direct)
+        token.row(i) = -radius / norm * gradient.row(i);
+      else
+        token.row(i) -= step * radius / norm * gradient.row(i);
     }
     project(token);
   }
@@ -123,13 +127,16 @@ class Descent {
   Schedule schedule_;
 };
 
-std::vector<double> Descent::evaluate(const std::vector<RowMajorMatrix>& tokens, std::vector<RowMajorMatrix>* gradient) const {
+std::vector<double> Descent::evaluate(const std::vector<RowMajorMatrix>& tokens,
+                                      std::vector<RowMajorMatrix>* gradient) const {
   const theory::Mamba1Weights& block = space_.block;
   std::vector<RowMajorMatrix> projected;
-  for (const RowMajorMatrix& token : tokens) projected.push_back(approx_dense_product(token, space_.token_weights, Transposed::kYes));
+  for (const RowMajorMatrix& token : tokens)
+    projected.push_back(approx_dense_product(token, space_.token_weights, Transposed::kYes));
   const auto functionals = static_cast<std::size_t>(omega_.rows());
   std::vector<std::vector<double>> f(schedule_.times, std::vector<double>(functionals, 0.0));
-  std::vector<RowMajorMatrix> slopes(gradient == nullptr ? 0 : schedule_.times, RowMajorMatrix(omega_.rows(), omega_.cols()));
+  std::vector<RowMajorMatrix> slopes(gradient == nullptr ? 0 : schedule_.times,
+                                     RowMajorMatrix(omega_.rows(), omega_.cols()));
   for (std::size_t t = 0; t < schedule_.times; ++t) {
     parallel_for(functionals, 8, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
@@ -165,12 +172,14 @@ std::vector<double> Descent::evaluate(const std::vector<RowMajorMatrix>& tokens,
   return values;
 }
 
-Windows search(const SearchSpace& space, const RowMajorMatrix& omega, const std::vector<double>& bias, const Schedule& schedule, const SearchEffort& effort) {
+Windows search(const SearchSpace& space, const RowMajorMatrix& omega, const std::vector<double>& bias,
+               const Schedule& schedule, const SearchEffort& effort) {
   const Descent descent(space, omega, bias, schedule);
   std::mt19937_64 random(effort.seed);
   Windows best;
   descent.run(descent.linear_start(), effort.iterations, best);
-  for (int start = 1; start < effort.starts; ++start) descent.run(descent.random_start(random), effort.iterations, best);
+  for (int start = 1; start < effort.starts; ++start)
+    descent.run(descent.random_start(random), effort.iterations, best);
   return best;
 }
 
@@ -199,8 +208,8 @@ Windows approx_worst_windows(const SearchSpace& space, const RowMajorMatrix& ome
   return search(space, omega, {}, {taps, 1, taps, false}, effort);
 }
 
-Windows approx_worst_periodic_inputs(const SearchSpace& space, const RowMajorMatrix& omega, const std::vector<double>& bias, std::size_t period,
-                                     const SearchEffort& effort) {
+Windows approx_worst_periodic_inputs(const SearchSpace& space, const RowMajorMatrix& omega,
+                                     const std::vector<double>& bias, std::size_t period, const SearchEffort& effort) {
   return search(space, omega, bias, {period, period, space.block.d_conv, true}, effort);
 }
 

@@ -17,8 +17,9 @@ constexpr std::size_t kLargestStack = 1'000'000;
 constexpr std::size_t kLargestMemo = 4'000'000;
 constexpr std::size_t kLargestString = 1 << 20;
 
-constexpr std::array<std::string_view, 10> kStorages{"FloatStorage", "HalfStorage", "BFloat16Storage", "DoubleStorage", "LongStorage",
-                                                     "IntStorage",   "ShortStorage", "CharStorage",    "ByteStorage",   "BoolStorage"};
+constexpr std::array<std::string_view, 10> kStorages{"FloatStorage", "HalfStorage", "BFloat16Storage", "DoubleStorage",
+                                                     "LongStorage",  "IntStorage",  "ShortStorage",    "CharStorage",
+                                                     "ByteStorage",  "BoolStorage"};
 
 enum class Kind { kMark, kNone, kBool, kInteger, kFloat, kString, kTuple, kList, kDict, kGlobal, kStorage, kTensor };
 
@@ -154,7 +155,9 @@ void Unpickler::push_global() {
   bool allowed = (module == "collections" && name == "OrderedDict") || (module == "torch" && name == "Size") ||
                  (module == "torch._utils" && (name == "_rebuild_tensor_v2" || name == "_rebuild_parameter"));
   for (const std::string_view storage : kStorages) allowed = allowed || (module == "torch" && name == storage);
-  if (!allowed) refuse("the global " + quoted_name(module + "." + name) + " is not one that a file of plain tensors needs; nothing was run");
+  if (!allowed)
+    refuse("the global " + quoted_name(module + "." + name) +
+           " is not one that a file of plain tensors needs; nothing was run");
   Value* global = make(Kind::kGlobal);
   global->text = module + "." + name;
   push(global);
@@ -163,8 +166,9 @@ void Unpickler::push_global() {
 // ("storage", type, key, device, elements)
 void Unpickler::push_storage() {
   const Value* id = pop();
-  const bool fits = id->kind == Kind::kTuple && id->children.size() == 5 && id->children[0]->kind == Kind::kString && id->children[0]->text == "storage" &&
-                    id->children[1]->kind == Kind::kGlobal && id->children[1]->text.ends_with("Storage") && id->children[2]->kind == Kind::kString &&
+  const bool fits = id->kind == Kind::kTuple && id->children.size() == 5 && id->children[0]->kind == Kind::kString &&
+                    id->children[0]->text == "storage" && id->children[1]->kind == Kind::kGlobal &&
+                    id->children[1]->text.ends_with("Storage") && id->children[2]->kind == Kind::kString &&
                     id->children[3]->kind == Kind::kString;
   if (!fits) refuse("a persistent id that is not a tensor's storage");
   Value* storage = make(Kind::kStorage);
@@ -181,7 +185,8 @@ std::size_t Unpickler::size_of(const Value* value, const char* what) const {
 
 std::vector<std::size_t> Unpickler::sizes_of(const Value* value, const char* what) const {
   if (value->kind != Kind::kTuple) refuse(std::string(what) + " is not a tuple");
-  if (value->children.size() > 16) refuse(std::string(what) + " has " + std::to_string(value->children.size()) + " entries");
+  if (value->children.size() > 16)
+    refuse(std::string(what) + " has " + std::to_string(value->children.size()) + " entries");
   std::vector<std::size_t> sizes;
   for (const Value* child : value->children) sizes.push_back(size_of(child, what));
   return sizes;
@@ -189,7 +194,8 @@ std::vector<std::size_t> Unpickler::sizes_of(const Value* value, const char* wha
 
 // (storage, offset, shape, strides, requires_grad, hooks[, metadata])
 void Unpickler::rebuild_tensor(const std::vector<Value*>& arguments) {
-  if (arguments.size() < 6 || arguments.size() > 7 || arguments[0]->kind != Kind::kStorage) refuse("a tensor that is not rebuilt from a storage");
+  if (arguments.size() < 6 || arguments.size() > 7 || arguments[0]->kind != Kind::kStorage)
+    refuse("a tensor that is not rebuilt from a storage");
   Value* result = make(Kind::kTensor);
   PickledTensor& tensor = result->tensor;
   tensor.storage_type = arguments[0]->text;
@@ -198,14 +204,17 @@ void Unpickler::rebuild_tensor(const std::vector<Value*>& arguments) {
   tensor.offset = size_of(arguments[1], "a tensor's offset");
   tensor.shape = sizes_of(arguments[2], "a tensor's shape");
   tensor.strides = sizes_of(arguments[3], "a tensor's strides");
-  if (tensor.shape.size() != tensor.strides.size()) refuse("a tensor has " + std::to_string(tensor.shape.size()) + " sizes and " + std::to_string(tensor.strides.size()) + " strides");
+  if (tensor.shape.size() != tensor.strides.size())
+    refuse("a tensor has " + std::to_string(tensor.shape.size()) + " sizes and " +
+           std::to_string(tensor.strides.size()) + " strides");
   push(result);
 }
 
 void Unpickler::call() {
   const Value* arguments = pop();
   const Value* callee = pop();
-  if (callee->kind != Kind::kGlobal || arguments->kind != Kind::kTuple) refuse("calls something that is not an allowed global");
+  if (callee->kind != Kind::kGlobal || arguments->kind != Kind::kTuple)
+    refuse("calls something that is not an allowed global");
   const std::vector<Value*>& items = arguments->children;
   if (callee->text == "torch._utils._rebuild_tensor_v2") {
     rebuild_tensor(items);
@@ -233,41 +242,115 @@ void Unpickler::set_items(const std::vector<Value*>& items) {
 
 bool Unpickler::step(std::uint8_t opcode) {
   switch (opcode) {
-    case 0x80: if (byte() != 2) refuse("a pickle protocol other than 2"); break;
-    case '}': push(make(Kind::kDict)); break;
-    case ']': push(make(Kind::kList)); break;
-    case ')': push_tuple({}); break;
-    case '(': push(make(Kind::kMark)); break;
-    case 'c': push_global(); break;
-    case 'X': { Value* value = make(Kind::kString); value->text = text(little_endian(4)); push(value); break; }
-    case 'q': remember(byte()); break;
-    case 'r': remember(little_endian(4)); break;
-    case 'h': recall(byte()); break;
-    case 'j': recall(little_endian(4)); break;
-    case 'J': push_integer(static_cast<std::int32_t>(little_endian(4))); break;
-    case 'K': push_integer(byte()); break;
-    case 'M': push_integer(static_cast<std::int64_t>(little_endian(2))); break;
-    case 0x8a: push_long(); break;
-    case 0x88: case 0x89: push(make(Kind::kBool)); break;
-    case 'N': push(make(Kind::kNone)); break;
-    case 'G': little_endian(8); push(make(Kind::kFloat)); break;
-    case 't': push_tuple(pop_to_mark()); break;
-    case 0x85: push_fixed_tuple(1); break;
-    case 0x86: push_fixed_tuple(2); break;
-    case 0x87: push_fixed_tuple(3); break;
-    case 'Q': push_storage(); break;
-    case 'R': call(); break;
-    case 'b': pop(); break;  // BUILD: attributes such as _metadata, of no interest
-    case 's': { Value* value = pop(); Value* key = pop(); set_items({key, value}); break; }
-    case 'u': { const std::vector<Value*> items = pop_to_mark(); set_items(items); break; }
-    case 'a': { Value* item = pop(); if (stack_.empty() || stack_.back()->kind != Kind::kList) refuse("appends to something that is not a list");
-                stack_.back()->children.push_back(item); break; }
-    case 'e': { const std::vector<Value*> items = pop_to_mark(); if (stack_.empty() || stack_.back()->kind != Kind::kList) refuse("appends to something that is not a list");
-                stack_.back()->children.insert(stack_.back()->children.end(), items.begin(), items.end()); break; }
-    case '.': return false;
+    case 0x80:
+      if (byte() != 2) refuse("a pickle protocol other than 2");
+      break;
+    case '}':
+      push(make(Kind::kDict));
+      break;
+    case ']':
+      push(make(Kind::kList));
+      break;
+    case ')':
+      push_tuple({});
+      break;
+    case '(':
+      push(make(Kind::kMark));
+      break;
+    case 'c':
+      push_global();
+      break;
+    case 'X': {
+      Value* value = make(Kind::kString);
+      value->text = text(little_endian(4));
+      push(value);
+      break;
+    }
+    case 'q':
+      remember(byte());
+      break;
+    case 'r':
+      remember(little_endian(4));
+      break;
+    case 'h':
+      recall(byte());
+      break;
+    case 'j':
+      recall(little_endian(4));
+      break;
+    case 'J':
+      push_integer(static_cast<std::int32_t>(little_endian(4)));
+      break;
+    case 'K':
+      push_integer(byte());
+      break;
+    case 'M':
+      push_integer(static_cast<std::int64_t>(little_endian(2)));
+      break;
+    case 0x8a:
+      push_long();
+      break;
+    case 0x88:
+    case 0x89:
+      push(make(Kind::kBool));
+      break;
+    case 'N':
+      push(make(Kind::kNone));
+      break;
+    case 'G':
+      little_endian(8);
+      push(make(Kind::kFloat));
+      break;
+    case 't':
+      push_tuple(pop_to_mark());
+      break;
+    case 0x85:
+      push_fixed_tuple(1);
+      break;
+    case 0x86:
+      push_fixed_tuple(2);
+      break;
+    case 0x87:
+      push_fixed_tuple(3);
+      break;
+    case 'Q':
+      push_storage();
+      break;
+    case 'R':
+      call();
+      break;
+    case 'b':
+      pop();
+      break;  // BUILD: attributes such as _metadata, of no interest
+    case 's': {
+      Value* value = pop();
+      Value* key = pop();
+      set_items({key, value});
+      break;
+    }
+    case 'u': {
+      const std::vector<Value*> items = pop_to_mark();
+      set_items(items);
+      break;
+    }
+    case 'a': {
+      Value* item = pop();
+      if (stack_.empty() || stack_.back()->kind != Kind::kList) refuse("appends to something that is not a list");
+      stack_.back()->children.push_back(item);
+      break;
+    }
+    case 'e': {
+      const std::vector<Value*> items = pop_to_mark();
+      if (stack_.empty() || stack_.back()->kind != Kind::kList) refuse("appends to something that is not a list");
+      stack_.back()->children.insert(stack_.back()->children.end(), items.begin(), items.end());
+      break;
+    }
+    case '.':
+      return false;
     default: {
       constexpr char kDigits[] = "0123456789abcdef";
-      refuse(std::string("the opcode 0x") + kDigits[opcode >> 4] + kDigits[opcode & 15] + " is not one that a file of plain tensors needs; nothing was run");
+      refuse(std::string("the opcode 0x") + kDigits[opcode >> 4] + kDigits[opcode & 15] +
+             " is not one that a file of plain tensors needs; nothing was run");
     }
   }
   return true;
@@ -291,7 +374,8 @@ std::vector<PickledTensor> Unpickler::state_dict() {
     const Value* key = top->children[i];
     const Value* value = top->children[i + 1];
     if (key->kind != Kind::kString) refuse("a key of the state dict is not a string");
-    if (value->kind != Kind::kTensor) refuse("the entry " + quoted_name(key->text) + " of the state dict is not a tensor");
+    if (value->kind != Kind::kTensor)
+      refuse("the entry " + quoted_name(key->text) + " of the state dict is not a tensor");
     if (!names.insert(key->text).second) refuse("the state dict names " + quoted_name(key->text) + " twice");
     tensors.push_back(value->tensor);
     tensors.back().name = key->text;
@@ -301,6 +385,8 @@ std::vector<PickledTensor> Unpickler::state_dict() {
 
 }  // namespace
 
-std::vector<PickledTensor> unpickle_state_dict(std::span<const std::byte> pickle, const std::string& file) { return Unpickler(pickle, file).run(); }
+std::vector<PickledTensor> unpickle_state_dict(std::span<const std::byte> pickle, const std::string& file) {
+  return Unpickler(pickle, file).run();
+}
 
 }  // namespace lyap

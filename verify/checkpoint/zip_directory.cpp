@@ -34,7 +34,8 @@ class Reader {
   [[nodiscard]] std::uint64_t number(std::size_t at, int width) const {
     require(at, static_cast<std::size_t>(width));
     std::uint64_t value = 0;
-    for (int i = 0; i < width; ++i) value |= std::uint64_t{static_cast<std::uint8_t>(bytes_[at + static_cast<std::size_t>(i)])} << (8 * i);
+    for (int i = 0; i < width; ++i)
+      value |= std::uint64_t{static_cast<std::uint8_t>(bytes_[at + static_cast<std::size_t>(i)])} << (8 * i);
     return value;
   }
   [[nodiscard]] std::string text(std::size_t at, std::size_t length) const {
@@ -42,7 +43,8 @@ class Reader {
     return {reinterpret_cast<const char*>(bytes_.data()) + at, length};
   }
   void require(std::size_t at, std::size_t length) const {
-    if (at > bytes_.size() || length > bytes_.size() - at) throw BadInput(file_, "its zip directory points outside the file (truncated?)");
+    if (at > bytes_.size() || length > bytes_.size() - at)
+      throw BadInput(file_, "its zip directory points outside the file (truncated?)");
   }
   [[nodiscard]] std::size_t size() const { return bytes_.size(); }
   [[noreturn]] void refuse(const std::string& what) const { throw BadInput(file_, what); }
@@ -85,8 +87,13 @@ CentralEntry read_entry(const Reader& archive, std::size_t at) {
   if (archive.number(at, 4) != kCentralHeader) archive.refuse("its zip directory is damaged");
   const std::size_t name_length = archive.number(at + 28, 2);
   const std::size_t extra_length = archive.number(at + 30, 2);
-  CentralEntry entry{archive.text(at + 46, name_length), archive.number(at + 8, 2),  archive.number(at + 10, 2), archive.number(at + 20, 4),
-                     archive.number(at + 24, 4),         archive.number(at + 42, 4), 46 + name_length + extra_length + archive.number(at + 32, 2)};
+  CentralEntry entry{archive.text(at + 46, name_length),
+                     archive.number(at + 8, 2),
+                     archive.number(at + 10, 2),
+                     archive.number(at + 20, 4),
+                     archive.number(at + 24, 4),
+                     archive.number(at + 42, 4),
+                     46 + name_length + extra_length + archive.number(at + 32, 2)};
   std::size_t extra = at + 46 + name_length;
   const std::size_t extra_end = extra + extra_length;
   while (extra + 4 <= extra_end) {
@@ -111,11 +118,14 @@ CentralEntry read_entry(const Reader& archive, std::size_t at) {
 ZipMember member_of(const Reader& archive, const CentralEntry& entry) {
   const std::string shown = "member " + quoted_name(entry.name);
   if ((entry.flags & 1) != 0) archive.refuse(shown + " is encrypted");
-  if (entry.method != 0) archive.refuse(shown + " is compressed; torch.save stores its members, so save the file again");
+  if (entry.method != 0)
+    archive.refuse(shown + " is compressed; torch.save stores its members, so save the file again");
   if (entry.packed != entry.size) archive.refuse(shown + " is stored but its two sizes differ");
   archive.require(entry.local, 30);
-  if (archive.number(entry.local, 4) != kLocalHeader) archive.refuse(shown + " has no local header where the directory says");
-  const std::size_t begin = entry.local + 30 + archive.number(entry.local + 26, 2) + archive.number(entry.local + 28, 2);
+  if (archive.number(entry.local, 4) != kLocalHeader)
+    archive.refuse(shown + " has no local header where the directory says");
+  const std::size_t begin =
+      entry.local + 30 + archive.number(entry.local + 26, 2) + archive.number(entry.local + 28, 2);
   archive.require(begin, entry.size);
   return {entry.name, begin, entry.size};
 }

@@ -15,8 +15,10 @@ struct ZipMember {
   std::size_t size = 0;
 };
 
-/// The members of the zip archive `bytes`, the content of `path`, zip64 included. libzip checks that the archive is consistent and lists it; where a member's data begin is
-/// read from its headers, since libzip does not say. Throws BadInput: not a zip, compressed or encrypted members, a name twice, data outside the file.
-[[nodiscard]] std::vector<ZipMember> read_zip_directory(const std::filesystem::path& path, std::span<const std::byte> bytes);
+/// The members of the zip archive `bytes`, the content of `path`, zip64 included. libzip checks that the archive is
+/// consistent and lists it; where a member's data begin is read from its headers, since libzip does not say. Throws
+/// BadInput: not a zip, compressed or encrypted members, a name twice, data outside the file.
+[[nodiscard]] std::vector<ZipMember> read_zip_directory(const std::filesystem::path& path,
+                                                        std::span<const std::byte> bytes);
 
 }  // namespace lyap

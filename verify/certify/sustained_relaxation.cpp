@@ -134,7 +134,7 @@ bool proves_positive_definite(const Symbol& symbol, double mu) {
     {
       const RoundingUpward upward;
       margin =
-          pinned(std::max(pinned(part.end) - middle, -(pinned(part.begin) - middle)) * symbol.lipschitz_upper_bound());
+          pinned(std::max(pinned(part.end) - middle, pinned(middle) - part.begin) * symbol.lipschitz_upper_bound());
     }
     const double shift = margin * (1.0 + 1e-9) + 8.0 * error + 1e-12 * mu;
     const VerifiedCholesky cholesky = verified_cholesky(symbol.approx_at(middle, mu), shift, error);

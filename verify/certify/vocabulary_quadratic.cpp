@@ -184,7 +184,7 @@ std::vector<std::vector<double>> least_values(const VocabularyTask& task, const 
       for (Eigen::Index v = 0; v < values.rows(); ++v) {
         for (std::size_t i = 0; i < count; ++i) {
           const double value = values(v, index(i));
-          if (!(value >= least[j][i])) least[j][i] = std::isnan(value) ? -kInfinity : value;
+          least[j][i] = std::min(least[j][i], std::isfinite(value) ? value : -kInfinity);  // overflow says nothing
         }
       }
     }

@@ -21,14 +21,14 @@ struct Extremes {
   explicit Extremes(std::size_t count) : lowest(count, kInfinity), highest(count, -kInfinity) {}
 };
 
-// Column extremes of `values`, NaN counting as unknown.
+// Column extremes of `values`, what is not finite counting as unknown.
 void take_extremes(const RowMajorMatrix& values, std::size_t first_column, std::size_t columns, Extremes& extremes,
                    std::size_t offset) {
   parallel_for(columns, 64, [&](std::size_t from, std::size_t to) {
     for (Eigen::Index v = 0; v < values.rows(); ++v) {
       const double* row = values.data() + v * values.cols() + first_column;
       for (std::size_t k = from; k < to; ++k) {
-        const bool unknown = std::isnan(row[k]);
+        const bool unknown = !std::isfinite(row[k]);  // a sum that overflowed may be anything
         extremes.lowest[offset + k] = std::min(extremes.lowest[offset + k], unknown ? -kInfinity : row[k]);
         extremes.highest[offset + k] = std::max(extremes.highest[offset + k], unknown ? kInfinity : row[k]);
       }

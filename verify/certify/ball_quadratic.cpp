@@ -13,6 +13,7 @@ namespace lyap {
 namespace {
 
 constexpr double kUnitRoundoff = 0x1p-52;
+constexpr double kSmallest = 0x1p-1074;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kRelativeShift =
     1e-9;  // what is left for the smallest eigenvalue, relative to the mean multiplier and diagonal
@@ -93,7 +94,7 @@ double WindowMap::residual_norm_upper_bound(const std::vector<Interval>& r, std:
   for (std::size_t j = 0; j < tap_count_; ++j) {
     const double y_norm = row_norm_upper_bound(y, j);
     const double product_norm = row_norm_upper_bound(product, j);
-    double error = static_cast<double>(token_size()) * dot_product_underflow(rows());
+    double error = static_cast<double>(token_size()) * dot_product_underflow(rows() + 1);  // of the product and of mu y
     std::vector<double> radius(rows());
     for (std::size_t k = 0; k < rows(); ++k)
       radius[k] = (scaled[j * rows() + k] - Interval::from_exact(middle(index(j), index(k)))).magnitude();
@@ -126,7 +127,9 @@ RowMajorMatrix WindowMap::approx_hessian(std::span<const double> w) const {
 // rounded row and delta_k its distance to M's.
 double WindowMap::hessian_error_upper_bound(std::span<const double> w) const {
   const double gamma = dot_product_error_factor(rows());
-  double total = static_cast<double>(dense_.cols()) * dot_product_underflow(rows());
+  const auto size =
+      static_cast<double>(dense_.cols());  // what underflows in a row of M or of diag(w) M is below 2^-1074 an entry
+  double total = size * dot_product_underflow(rows());
   for (std::size_t k = 0; k < rows(); ++k) {
     double tap_norm = 0.0, tap_radius = 0.0;
     const RoundingUpward upward;
@@ -135,10 +138,10 @@ double WindowMap::hessian_error_upper_bound(std::span<const double> w) const {
       tap_radius += tap(k, j).radius_upper_bound();
     }
     const double row = tap_norm * token_norm_[k];
-    const double distance =
-        tap_norm * token_weights_.row_radius(index(k)) + tap_radius * token_norm_[k] + 2.0 * kUnitRoundoff * row;
+    const double distance = tap_norm * token_weights_.row_radius(index(k)) + tap_radius * token_norm_[k] +
+                            2.0 * kUnitRoundoff * row + size * kSmallest;
     const double per_unit = (pinned(gamma) + 4.0 * kUnitRoundoff) * row * row + (2.0 * row + distance) * distance;
-    total = pinned(total + std::fabs(w[k]) * per_unit);
+    total = pinned(total + std::fabs(w[k]) * per_unit + size * kSmallest * (row + distance));
   }
   return total;
 }

@@ -1,7 +1,9 @@
 #include "verify/lyapunov_certificate.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numeric>
 
 #include "numerics/contract_violation.hpp"
@@ -48,6 +50,25 @@ void require_witness_below(const std::string& array, const std::vector<double>& 
   require_length(array, witness.size(), upper.size());
   for (std::size_t i = 0; i < upper.size(); ++i) {
     if (witness[i] > upper[i]) reject(array, i, "is above the bound it belongs to");
+  }
+}
+
+/// The lower end of p is the best that any relaxation said.
+void require_best_relaxation(const std::vector<std::vector<double>>& by_relaxation, const std::vector<double>& lower) {
+  std::vector<double> best(lower.size(), -std::numeric_limits<double>::infinity());
+  bool any = false;
+  for (std::size_t code = 0; code < by_relaxation.size(); ++code) {
+    if (by_relaxation[code].empty()) continue;
+    const std::string array = std::string("preactivation.lower_by.") + name_of(static_cast<Relaxation>(code));
+    require_length(array, by_relaxation[code].size(), lower.size());
+    any = true;
+    for (std::size_t i = 0; i < lower.size(); ++i) {
+      if (!(by_relaxation[code][i] <= lower[i])) reject(array, i, "is NaN or above preactivation.lower");
+      best[i] = std::max(best[i], by_relaxation[code][i]);
+    }
+  }
+  for (std::size_t i = 0; any && i < lower.size(); ++i) {
+    if (best[i] != lower[i]) reject("preactivation.lower", i, "is not what any relaxation said");
   }
 }
 
@@ -105,6 +126,7 @@ void require_consistent(const UniversalBounds& b) {
   require_witness_below("zeta.witness", b.zeta_witness, b.zeta_upper);
   require_witness_below("exponent.witness", b.exponent_witness, b.exponent_upper);
   require_length("relaxation", b.relaxation.size(), c);
+  require_best_relaxation(b.preactivation_lower_by_relaxation, b.preactivation_lower);
   for (const std::uint8_t code : b.relaxation) (void)name_of(static_cast<Relaxation>(code));
   require_magnitudes("state_bound.upper", b.state_bound_upper, c);
   require_magnitudes("gain.initial.upper", b.gain_initial_upper, c);

@@ -35,7 +35,8 @@ struct SequenceDescription {
   std::string file;              ///< as the user named it
   std::string sha256;            ///< of that file
   std::string tokenizer_sha256;  ///< of the tokenizer.json that read it; empty where none did
-  std::size_t steps = 0;         ///< tokens, or the longest activations
+  std::size_t steps = 0;         ///< used: tokens, or the longest activations
+  std::size_t available = 0;     ///< in the file; more than `steps` where --max-tokens cut it
 };
 
 /// A number that a claim exhibits, and how a reader gets it again.

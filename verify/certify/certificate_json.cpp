@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 #include "verify/certify/bound_text.hpp"
 
 namespace lyap {
@@ -47,7 +49,8 @@ Json sequence_json(const std::optional<SequenceDescription>& sequence) {
   Json json{{"kind", name_of(sequence->kind)},
             {"file", sequence->file},
             {"sha256", sequence->sha256},
-            {"steps", sequence->steps}};
+            {"steps", sequence->steps},
+            {"steps_available", std::max(sequence->steps, sequence->available)}};
   json["tokenizer_sha256"] = sequence->tokenizer_sha256.empty() ? Json(nullptr) : Json(sequence->tokenizer_sha256);
   return json;
 }

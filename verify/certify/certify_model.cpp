@@ -12,6 +12,7 @@
 #include "verify/certify/certificate_writer.hpp"
 #include "verify/certify/claims.hpp"
 #include "verify/certify/exit_code.hpp"
+#include "verify/certify/interrupt.hpp"
 #include "verify/certify/layer_arrays.hpp"
 #include "verify/certify/not_covered.hpp"
 #include "verify/certify/sequence_input.hpp"
@@ -113,6 +114,7 @@ class LayerRun {
     summary.step_limits = step_limits_of(block);
     if (certificate_.layers.empty() && !command_.effort) certificate_.effort = default_effort(block);
     if (includes_universal(command_.tier)) run_universal(block, summary, input != nullptr ? universal_share() : 1.0);
+    if (layer == certificate_.selected.last) refinement_.reset();
     if (input != nullptr) run_trajectory(block, *input, summary);
     certificate_.layers.push_back(std::move(summary));
   }
@@ -122,8 +124,11 @@ class LayerRun {
     UniversalOptions options;
     if (summary.index == 0) options.vocabulary = &vocabulary_;
     options.thorough = certificate_.effort == Effort::kThorough;
-    options.should_stop = [this] { return is_interrupted() || is_time_up(); };
-    options.progress = [this, share](const UniversalProgress& part) { progress_.advance(share * part.fraction); };
+    if (options.thorough && !refinement_) refinement_.emplace();
+    options.should_stop = [this] { return is_interrupted() || refinements_were_ended() || is_time_up(); };
+    options.progress = [this, share](const UniversalProgress& part) {
+      progress_.advance(share * part.fraction, part.p_bound, part.p_reached);
+    };
     const UniversalBounds bounds = tiers_.universal(block, options);
     throw_if_interrupted();
     summary.universal = summarize(bounds);
@@ -172,6 +177,7 @@ class LayerRun {
   Progress& progress_;
   Certificate& certificate_;
   Vocabulary vocabulary_;
+  std::optional<RefinementSection> refinement_;  // from the first layer's refinements to the last layer's
   std::chrono::steady_clock::time_point begun_;
 };
 

@@ -34,9 +34,11 @@ std::string trajectory_domain(const LayerSummary& layer, const SequenceDescripti
   std::string domain = "exactly the " + steps + " block inputs ";
   if (sequence.kind == SequenceKind::kActivations) {
     domain += "stored for this layer in " + sequence.file + ", as stored";
+    if (sequence.available > sequence.steps) domain += " (the first " + steps + ")";
   } else {
-    domain += "that lyap's float32 run of the " + steps + " tokens of " + sequence.file +
-              " produced, taken as the floats they are";
+    const bool is_cut = sequence.available > sequence.steps;
+    domain += "that lyap's float32 run of the " + std::string(is_cut ? "first " : "") + steps + " tokens of " +
+              sequence.file + " produced, taken as the floats they are";
   }
   domain += "; the state starts at zero";
   if (is_clamped(layer.step_limits)) {
@@ -63,8 +65,9 @@ std::string unit_word(LayerKind kind) { return kind == LayerKind::kMamba1 ? "cha
 std::optional<ClaimWitness> witness_of(const RateSummary& rate, const LayerSummary& layer, const std::string& stored) {
   if (!rate.witness) return std::nullopt;
   ClaimWitness witness{*rate.witness, rate.witness_channel, ""};
-  witness.how = "reached by an input found by search, its value enclosed rigorously, in " + unit_word(layer.kind) +
-                " " + std::to_string(rate.witness_channel) + stored;
+  const std::string found = layer.kind == LayerKind::kMamba1 ? "found by search" : "along the head's own weights";
+  witness.how = "reached by an input " + found + ", its value enclosed rigorously, in " + unit_word(layer.kind) + " " +
+                std::to_string(rate.witness_channel) + stored;
   return witness;
 }
 

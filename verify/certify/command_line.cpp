@@ -24,6 +24,9 @@ constexpr const char* kExamples =
     "  lyap certify ./my-model --fail-on 'exponent>=-1e-9'\n"
     "      exit code 1 unless every state provably forgets faster than 1e-9 nats per step\n"
     "\n"
+    "Ctrl-C during the refinements of the thorough effort ends them, as --minutes does, and the certificate is written\n"
+    "with what is proved; a second one, or one at any other time, stops the program.\n"
+    "\n"
     "Exit codes: 0 done, 1 a --fail-on condition holds, 2 usage, 65 bad input, 70 out of memory or disk,\n"
     "130 interrupted (the previous output stays intact).";
 
@@ -31,11 +34,13 @@ constexpr std::array<const char*, 6> kOtherBuilds{"--policy",  "--method",  "--t
                                                   "--against", "--adapter", "--random-blocks"};
 
 constexpr long kMostThreads = 4096;
+constexpr long kMostTokens = 1L << 40;
 
 /// What CLI11 fills in; strings where the meaning is ours to check.
 struct RawOptions {
   std::string model, tier, tokens, text, activations, layers, effort, out, report, fail_on;
   std::optional<double> minutes;
+  std::optional<long> max_tokens;
   long threads = 0;
   bool save_outputs = false, hf_compat = false, json = false, no_progress = false, version = false;
 };
@@ -71,11 +76,14 @@ void declare_options(CLI::App& app, RawOptions& raw) {
                           ->type_name("FILE");
   tokens->excludes(text)->excludes(activations);
   text->excludes(activations);
+  app.add_option("--max-tokens", raw.max_tokens, "Use only the first N steps of the sequence")
+      ->check(CLI::Range(1L, kMostTokens))
+      ->type_name("N");
   app.add_option("--layers", raw.layers, "A-B or A: certify these layers only, counted from 0")->type_name("A-B");
   app.add_option("--effort", raw.effort, "fast or thorough; default: by the model's size")
       ->check(CLI::IsMember({"fast", "thorough"}))
       ->type_name("EFFORT");
-  app.add_option("--minutes", raw.minutes, "Time for refinements beyond the fast effort, which always runs to its end")
+  app.add_option("--minutes", raw.minutes, "Time for the refinements of the thorough effort; what is proved by then is kept")
       ->type_name("M");
   app.add_option("--threads", raw.threads, "Worker threads; default: one per processor")
       ->check(CLI::Range(1L, kMostThreads))
@@ -140,6 +148,10 @@ void take_sequence(const RawOptions& raw, CertifyCommand& command) {
   if (command.sequence_kind && !includes_trajectory(command.tier)) {
     throw UsageError(
         "--tier universal speaks of every input: leave out --tokens, --text and --activations, or choose --tier both");
+  }
+  if (raw.max_tokens) {
+    if (!command.sequence_kind) throw UsageError("--max-tokens needs a sequence: --tokens, --text or --activations");
+    command.max_tokens = static_cast<std::size_t>(*raw.max_tokens);
   }
   if (raw.save_outputs && !includes_trajectory(command.tier))
     throw UsageError("--save-outputs needs a sequence: --tokens, --text or --activations");

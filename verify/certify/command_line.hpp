@@ -16,6 +16,7 @@ struct CertifyCommand {
   Tier tier = Tier::kUniversal;
   std::optional<SequenceKind> sequence_kind;
   std::filesystem::path sequence_file;
+  std::optional<std::size_t> max_tokens;  ///< steps of the sequence that are used; empty: all
   std::optional<LayerRange> layers;
   std::optional<Effort> effort;  ///< empty: by the model's size
   std::optional<double> minutes;

@@ -20,7 +20,11 @@ namespace {
 constexpr int kGraceMilliseconds = 3000;
 constexpr std::size_t kNameInTemporary = 200;  // as much of an output's name as its temporary file carries
 
+constexpr char kEndingRefinements[] =
+    "\nlyap certify: ending the refinements and writing what is proved; Ctrl-C again stops without writing\n";
+
 std::atomic<bool> interrupted{false};
+std::atomic<bool> refining{false}, refinements_ended{false};  // atomics without locks: the handler uses them
 bool committed = false;  ///< guarded by ending_mutex
 int signal_pipe[2] = {-1, -1};
 
@@ -36,11 +40,14 @@ std::vector<std::filesystem::path>& pending_outputs() {
   return *outputs;
 }
 
-extern "C" void on_signal(int) {
+extern "C" void on_signal(int signal) {
   const int saved = errno;
-  interrupted.store(true);
+  const bool ends_refinements = signal == SIGINT && refining.load() && !refinements_ended.exchange(true);
   const char byte = 1;
-  [[maybe_unused]] const ssize_t written = ::write(signal_pipe[1], &byte, 1);
+  if (!ends_refinements) interrupted.store(true);
+  [[maybe_unused]] const ssize_t written = ends_refinements
+                                               ? ::write(STDERR_FILENO, kEndingRefinements, sizeof kEndingRefinements - 1)
+                                               : ::write(signal_pipe[1], &byte, 1);
   errno = saved;
 }
 
@@ -113,6 +120,10 @@ bool is_interrupted() { return interrupted.load(std::memory_order_relaxed); }
 void throw_if_interrupted() {
   if (is_interrupted()) throw Interrupted();
 }
+
+RefinementSection::RefinementSection() { refining.store(true); }
+RefinementSection::~RefinementSection() { refining.store(false); }
+bool refinements_were_ended() { return refinements_ended.load(std::memory_order_relaxed); }
 
 TemporaryOutput::TemporaryOutput(std::vector<std::filesystem::path> outputs) {
   const std::lock_guard lock(ending_mutex());

@@ -19,6 +19,18 @@ void watch_for_interrupts();
 /// Throws Interrupted where a signal has arrived. Cheap: call it often.
 void throw_if_interrupted();
 
+/// While it lives, refinements that may end early are under way: the first SIGINT ends them and not the program, and says
+/// so on stderr. One that follows, and SIGTERM, end the program.
+class RefinementSection {
+ public:
+  RefinementSection();
+  ~RefinementSection();
+  RefinementSection(const RefinementSection&) = delete;
+  RefinementSection& operator=(const RefinementSection&) = delete;
+};
+/// Whether a SIGINT ended the refinements. Callable from any thread.
+[[nodiscard]] bool refinements_were_ended();
+
 /// While it lives, temporary output exists: every file beside one of `outputs` whose name contains the output's name
 /// and this process's id.
 class TemporaryOutput {

@@ -1,5 +1,7 @@
 #include "verify/certify/layer_arrays.hpp"
 
+#include <algorithm>
+
 #include "numerics/contract_violation.hpp"
 
 namespace lyap {
@@ -52,6 +54,13 @@ class LayerSender {
   const ArraySink& sink_;
 };
 
+/// "preactivation.lower_by.quadratic_tapwise"
+std::string lower_by_name(Relaxation relaxation) {
+  std::string name = name_of(relaxation);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return "preactivation.lower_by." + name;
+}
+
 }  // namespace
 
 void send_arrays(const UniversalBounds& bounds, std::size_t layer, const ArraySink& sink) {
@@ -74,6 +83,11 @@ void send_arrays(const UniversalBounds& bounds, std::size_t layer, const ArraySi
   send.per_channel("gain.step.upper", bounds.gain_step_upper);
   send.per_channel("gain.A_log.upper", bounds.gain_A_log_upper);
   send.per_channel("output_gain.upper", bounds.output_gain_upper);
+  for (std::size_t code = 0; code < bounds.preactivation_lower_by_relaxation.size(); ++code) {
+    const auto relaxation = static_cast<Relaxation>(code);
+    if (relaxation == Relaxation::kExact) continue;  // preactivation.lower itself
+    send.per_channel(lower_by_name(relaxation), bounds.preactivation_lower_by_relaxation[code]);
+  }
   send.per_channel("preactivation.witness", bounds.preactivation_witness);
   send.per_channel("sustained_preactivation.lower", bounds.sustained_preactivation_lower);
   send.per_channel("sustained_preactivation.witness", bounds.sustained_preactivation_witness);

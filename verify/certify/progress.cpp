@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kBarInterval{100};
 constexpr std::chrono::milliseconds kLineInterval{5000};
-constexpr int kBarCells = 30;
+constexpr int kBarCells = 20;  // the whole bar fits 100 columns
 constexpr const char* kClearLine = "\r\033[K";
 
 double seconds_between(std::chrono::steady_clock::time_point a, std::chrono::steady_clock::time_point b) {
@@ -65,12 +65,20 @@ void Progress::begin_layer(std::size_t layer, std::size_t done) {
   layer_ = layer;
   done_ = done;
   fraction_ = 0.0;
+  p_bound_ = p_reached_ = std::numeric_limits<double>::quiet_NaN();
   show();
 }
 
 void Progress::advance(double fraction) {
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  advance(fraction, kUnknown, kUnknown);
+}
+
+void Progress::advance(double fraction, double p_bound, double p_reached) {
   const std::lock_guard lock(mutex_);
   fraction_ = std::clamp(fraction, 0.0, 1.0);
+  p_bound_ = p_bound;
+  p_reached_ = p_reached;
   show();
 }
 
@@ -105,10 +113,23 @@ void Progress::clear() {
 std::string Progress::line(double fraction) const {
   char percent[16];
   std::snprintf(percent, sizeof percent, "%3d %%", static_cast<int>(fraction * 100.0));
-  std::string text = std::string(percent) + "  layer " + std::to_string(layer_);
+  std::string text = std::string(percent) + "  layer " + std::to_string(layer_) + " (" +
+                     std::to_string(std::min(done_ + 1, layers_)) + "/" + std::to_string(layers_) + ")" + bound_words();
   const double elapsed = seconds_between(started_, clock_());
   if (fraction > 0.0 && elapsed > 0.0)
-    text += "  about " + duration_words(elapsed * (1.0 - fraction) / fraction) + " left";
+    text += "  " + duration_words(elapsed * (1.0 - fraction) / fraction) + " left";
+  return text;
+}
+
+/// "  now p >= -45.8 (reached -44.3)"
+std::string Progress::bound_words() const {
+  if (!std::isfinite(p_bound_)) return "";
+  char text[64];
+  if (std::isfinite(p_reached_)) {
+    std::snprintf(text, sizeof text, "  now p >= %.4g (reached %.4g)", p_bound_, p_reached_);
+  } else {
+    std::snprintf(text, sizeof text, "  now p >= %.4g", p_bound_);
+  }
   return text;
 }
 

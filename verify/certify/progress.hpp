@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <ostream>
 #include <string>
@@ -34,6 +35,9 @@ class Progress {
   void begin_layer(std::size_t layer, std::size_t done);
   /// `fraction` in [0, 1] of the layer is done.
   void advance(double fraction);
+  /// The same, with what is known now of p in the channel that decides the layer: at least `p_bound`, and an input
+  /// reaches `p_reached`. NaN where unknown.
+  void advance(double fraction, double p_bound, double p_reached);
   /// Clears the bar; nothing is shown any more.
   void finish();
 
@@ -41,6 +45,7 @@ class Progress {
   void show();
   void clear();
   [[nodiscard]] std::string line(double fraction) const;
+  [[nodiscard]] std::string bound_words() const;
 
   std::ostream& stream_;
   ProgressStyle style_;
@@ -49,6 +54,7 @@ class Progress {
   std::chrono::steady_clock::time_point started_, shown_;
   std::size_t layers_ = 0, done_ = 0, layer_ = 0;
   double fraction_ = 0.0;
+  double p_bound_ = std::numeric_limits<double>::quiet_NaN(), p_reached_ = std::numeric_limits<double>::quiet_NaN();
   bool bar_visible_ = false;
 };
 

@@ -37,6 +37,10 @@ void print_summary(const CertifyCommand& command, const Certificate& certificate
   stream << summary_table(certificate) << '\n'
          << theorem_sentences(certificate) << '\n'
          << result_lines(certificate, colours);
+  if (refinements_were_ended()) {
+    stream << "Ctrl-C ended the refinements early: everything stated is proved, and the layers that could be sharper say "
+              "\"complete\": false.\n";
+  }
   stream << "Wrote " << command.out.string() << " and " << command.arrays_file().string() << std::endl;
 }
 

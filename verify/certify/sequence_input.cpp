@@ -6,6 +6,24 @@
 #include "verify/checkpoint/token_sequence.hpp"
 
 namespace lyap {
+namespace {
+
+std::size_t longest(const SequenceInput& input) {
+  std::size_t steps = input.tokens.size();
+  for (const auto& [layer, matrix] : input.activations) steps = std::max(steps, matrix.rows);
+  return steps;
+}
+
+/// Keeps the first `steps` steps.
+void shorten(SequenceInput& input, std::size_t steps) {
+  input.tokens.resize(std::min(steps, input.tokens.size()));
+  for (auto& [layer, matrix] : input.activations) {
+    matrix.rows = std::min(steps, matrix.rows);
+    matrix.entries.resize(matrix.rows * matrix.columns);
+  }
+}
+
+}  // namespace
 
 std::optional<SequenceInput> read_sequence(const CertifyCommand& command, const Checkpoint& model) {
   if (!command.sequence_kind) return std::nullopt;
@@ -25,9 +43,9 @@ std::optional<SequenceInput> read_sequence(const CertifyCommand& command, const 
       input.activations = read_activations(command.sequence_file, description.layers, description.d_model);
       break;
   }
-  input.description.steps = input.tokens.size();
-  for (const auto& [layer, matrix] : input.activations)
-    input.description.steps = std::max(input.description.steps, matrix.rows);
+  input.description.available = longest(input);
+  if (command.max_tokens) shorten(input, *command.max_tokens);
+  input.description.steps = longest(input);
   input.description.sha256 = sha256_of_file(command.sequence_file);
   return input;
 }

@@ -106,9 +106,7 @@ class Sharpening {
   [[nodiscard]] SearchSpace search_space() const { return {block_, task_.tokens.weights.midpoint, task_.should_stop}; }
   [[nodiscard]] std::size_t window_row(const Job& job) const;
   [[nodiscard]] bool stopped() const { return task_.should_stop && task_.should_stop(); }
-  void advance(double fraction) const {
-    if (task_.progress) task_.progress(fraction);
-  }
+  void advance(double fraction) const;
 
   const SharpenTask& task_;
   const theory::Mamba1Weights& block_;
@@ -157,18 +155,24 @@ void Sharpening::search_periodic_inputs(std::span<const std::size_t> periods, co
   }
 }
 
-// p of every channel at the one-step witness of channel w, and the mean step of w's periodic witness.
+// p of every channel at the one-step witness of channel w, the best of its window and of its periodic witness's, and the mean step of the latter.
 void Sharpening::enclose_witness(std::size_t w, theory::Matrix& residual, std::vector<double>& reached) {
   residual = far_residual(windows_.window(w));
-  for (const Interval& p : preactivation_at(block_, residual)) reached.push_back(p.upper());
+  std::vector<Interval> best = preactivation_at(block_, residual);
   const theory::Matrix& period = result_.periodic[w].residual;
   Interval sum;
   double p_if_constant = kInfinity;
   for (std::size_t t = 0; t < period.rows; ++t) {
-    const Interval p = preactivation_at(block_, window_at(period, t, block_.d_conv))[w];
+    theory::Matrix window = window_at(period, t, block_.d_conv);
+    std::vector<Interval> at_window = preactivation_at(block_, window);
+    const Interval p = at_window[w];
     p_if_constant = p.upper();
     sum += step_size_range(p);
+    if (!(p.upper() < best[w].upper())) continue;
+    residual = std::move(window);
+    best = std::move(at_window);
   }
+  for (const Interval& p : best) reached.push_back(p.upper());
   const Interval mean = sum / Interval::from_exact(static_cast<double>(period.rows));
   result_.periodic[w].mean_step_reached = mean.upper();
   // softplus^-1(Delta) = Delta + log(1 - exp(-Delta))
@@ -293,6 +297,23 @@ void Sharpening::refine_deciding_exponents() {
     }
     prove_sustained(deciding, suggestions);
   }
+}
+
+// Tells what is known of the channel that decides now; in ordinary arithmetic, for display only.
+void Sharpening::advance(double fraction) const {
+  if (!task_.progress) return;
+  UniversalProgress now{.fraction = fraction};
+  double slowest = kInfinity;
+  for (std::size_t i = 0; i < block_.d_inner; ++i) {
+    const double p = std::max(task_.preactivation_lower[i], step_lower_[i] + block_.dt_bias[i]);
+    const double log_step = p < -30.0 ? p : std::log(std::log1p(std::exp(std::min(p, 700.0))));
+    const double log_rate = *std::min_element(block_.A_log.row(i), block_.A_log.row(i) + block_.d_state) + log_step;
+    if (!(log_rate < slowest)) continue;
+    slowest = log_rate;
+    now.p_bound = p;
+    now.p_reached = std::min(result_.one_step[i].p_reached, windows_.values[i] + block_.dt_bias[i]);
+  }
+  task_.progress(now);
 }
 
 void Sharpening::prove_bounds(const std::vector<Job>& all) {

@@ -33,8 +33,9 @@ struct SharpenTask {
   const theory::Mamba1Weights& block;
   const TokenFunctionals& tokens;
   std::vector<double> zeta_upper;               ///< (d_inner) so far: channels with the largest come first
+  std::vector<double> preactivation_lower;      ///< (d_inner) so far; for the progress shown
   std::function<bool()> should_stop;            ///< asked between bounds; may be empty
-  std::function<void(double fraction)> progress;  ///< may be empty
+  std::function<void(const UniversalProgress&)> progress;  ///< may be empty
 };
 
 [[nodiscard]] SharpBounds sharpen(const SharpenTask& task);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <optional>
 
 #include "verify/lyapunov_certificate.hpp"
@@ -16,6 +17,9 @@ struct Vocabulary {
 /// What a long universal run can tell while it works.
 struct UniversalProgress {
   double fraction = 0.0;  ///< of the layer, in [0, 1]
+  /// Thorough: what is known now of p in the channel whose rate bound is largest. For display only; NaN where unknown.
+  double p_bound = std::numeric_limits<double>::quiet_NaN();
+  double p_reached = std::numeric_limits<double>::quiet_NaN();
 };
 
 struct UniversalOptions {

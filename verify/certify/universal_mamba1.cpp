@@ -286,10 +286,8 @@ void Mamba1Universal::find_witnesses(UniversalBounds& bounds) const {
 
 // Relaxations (d) and (e), then everything that follows from the ranges once more.
 void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
-  const auto tell = [this](double fraction) {
-    if (options_.progress) options_.progress({fraction});
-  };
-  const SharpBounds sharp = sharpen({block_, tokens_, bounds.zeta_upper, options_.should_stop, tell});
+  const SharpBounds sharp = sharpen(
+      {block_, tokens_, bounds.zeta_upper, bounds.preactivation_lower, options_.should_stop, options_.progress});
   results_[sharp.tapwise ? Relaxation::kQuadraticTapwise : Relaxation::kQuadratic] = sharp.quadratic;
   if (vocabulary_ != nullptr) sharpen_over_vocabulary();
   combine(bounds);

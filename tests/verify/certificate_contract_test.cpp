@@ -40,6 +40,10 @@ TEST(CertificateContract, EveryInconsistencyOfAUniversalTierIsRefused) {
       {"witness above its bound", [](UniversalBounds& b) { b.zeta_witness[2] = 0.0; }},
       {"missing channel", [](UniversalBounds& b) { b.exponent_upper.pop_back(); }},
       {"unknown relaxation", [](UniversalBounds& b) { b.relaxation[0] = 7; }},
+      {"a relaxation above the range", [](UniversalBounds& b) { b.preactivation_lower_by_relaxation[2][1] = -20; }},
+      {"NaN from a relaxation", [](UniversalBounds& b) { b.preactivation_lower_by_relaxation[0][1] = kNaN; }},
+      {"a relaxation's missing channel", [](UniversalBounds& b) { b.preactivation_lower_by_relaxation[0].pop_back(); }},
+      {"a range that no relaxation proved", [](UniversalBounds& b) { b.preactivation_lower[2] = -39; }},
       {"no channels", [](UniversalBounds& b) { b = UniversalBounds{}; }},
   };
   for (const auto& [name, spoil] : faults) {

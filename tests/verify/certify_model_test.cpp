@@ -156,6 +156,18 @@ TEST_F(CertifyModel, RefinementIsAskedToStopWhenTheMinutesAreOver) {
   EXPECT_EQ(fake_.stopped, 6u);
 }
 
+TEST_F(CertifyModel, OnlyTheFirstTokensAreUsedWhereAskedFor) {
+  ASSERT_EQ(run({"--tokens", tokens(), "--max-tokens", "5"}), kDone) << err_.str();
+  EXPECT_EQ(fake_.trajectory_steps, std::vector<std::size_t>(6, 5));
+  EXPECT_EQ(certificate()["sequence"]["steps"], 5);
+  EXPECT_EQ(certificate()["sequence"]["steps_available"], 7);
+  EXPECT_THAT(certificate()["claims"].dump(), HasSubstr("float32 run of the first 5 tokens of"));
+  fake_ = {};
+  ASSERT_EQ(run({"--tokens", tokens(), "--max-tokens", "100"}), kDone) << err_.str();
+  EXPECT_EQ(fake_.trajectory_steps, std::vector<std::size_t>(6, 7));
+  EXPECT_THAT(certificate()["claims"].dump(), HasSubstr("float32 run of the 7 tokens of"));
+}
+
 TEST_F(CertifyModel, OutputsAreSavedOnlyWhereAskedFor) {
   ASSERT_EQ(run({"--tokens", tokens()}), kDone) << err_.str();
   EXPECT_FALSE(arrays().contains("layer.0.trajectory.output.upper"));

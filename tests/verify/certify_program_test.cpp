@@ -291,6 +291,66 @@ INSTANTIATE_TEST_SUITE_P(Signals, Interruption,
                          ::testing::Values(Interrupt{SIGINT, 250, "fast"}, Interrupt{SIGINT, 1500, "fast"},
                                            Interrupt{SIGTERM, 1500, "thorough"}));
 
+/// A thorough run of one layer whose refinements are under way.
+class ThoroughRun {
+ public:
+  ThoroughRun()
+      : old_(folder_.path()),
+        program_("lyap",
+                 {"certify", (kExamples / "mamba-tiny").string(), "--effort", "thorough", "--layers", "1", "--tokens",
+                  tokens_file(), "--out", "c.json"},
+                 in_folder(folder_.path())) {
+    // Lines come every five seconds; the bound of the deciding channel appears once refinements are proved.
+    while (program_.running() && program_.stderr_so_far().find("now p >=") == std::string::npos)
+      std::this_thread::sleep_for(50ms);
+  }
+
+  [[nodiscard]] std::string tokens_file() const {
+    const fs::path file = folder_.path() / "tokens.txt";
+    std::ofstream(file) << kTokens;
+    return file.string();
+  }
+
+  TestFolder folder_;
+  OldCertificate old_;
+  RunningProgram program_;
+};
+
+TEST(CertifyProgram, TheFirstCtrlCDuringRefinementsEndsThemAndWritesWhatIsProved) {
+  ThoroughRun run;
+  ASSERT_TRUE(run.program_.running()) << "the run was too short to be interrupted";
+  run.program_.send(SIGINT);
+  const auto sent = std::chrono::steady_clock::now();
+  const ProgramResult result = run.program_.wait();
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_LT(std::chrono::steady_clock::now() - sent, 60s);
+  EXPECT_THAT(result.err, HasSubstr("ending the refinements"));
+  EXPECT_THAT(result.out, HasSubstr("Ctrl-C ended the refinements early"));
+  EXPECT_EQ(broken_rule(run.folder_.path() / "c.json"), "");
+  const json certificate = parsed_file(run.folder_.path() / "c.json");
+  EXPECT_EQ(certificate["layers"][0]["complete"], false);
+  EXPECT_FALSE(certificate["layers"][0]["trajectory"].is_null());
+  EXPECT_THAT(certificate["not_covered"].dump(), HasSubstr("--minutes or Ctrl-C"));
+  const auto arrays = tensors_in(run.folder_.path() / "c.safetensors");
+  EXPECT_TRUE(arrays.contains("layer.1.preactivation.lower_by.quadratic"));
+  EXPECT_EQ(run.folder_.names(), (std::vector<std::string>{"c.json", "c.safetensors", "tokens.txt"}));
+}
+
+TEST(CertifyProgram, ASecondCtrlCExitsWith130AndLeavesTheOldCertificate) {
+  ThoroughRun run;
+  ASSERT_TRUE(run.program_.running()) << "the run was too short to be interrupted";
+  run.program_.send(SIGINT);
+  while (run.program_.running() && run.program_.stderr_so_far().find("ending the refinements") == std::string::npos)
+    std::this_thread::sleep_for(1ms);
+  run.program_.send(SIGINT);
+  const auto sent = std::chrono::steady_clock::now();
+  const ProgramResult result = run.program_.wait();
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  EXPECT_LT(std::chrono::steady_clock::now() - sent, 10s);
+  EXPECT_TRUE(run.old_.is_whole());
+  EXPECT_EQ(run.folder_.names(), (std::vector<std::string>{"c.json", "c.safetensors", "tokens.txt"}));
+}
+
 ProgramOptions in_folder_with_files_up_to(const fs::path& folder, std::uint64_t bytes) {
   ProgramOptions options = in_folder(folder);
   options.largest_file = bytes;

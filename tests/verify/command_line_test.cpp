@@ -41,6 +41,10 @@ TEST(CommandLine, ASequenceAsksForBothTiers) {
 TEST(CommandLine, LayersAreARangeOrOneNumber) {
   EXPECT_EQ(command({"m", "--layers", "2-5"}).layers->last, 5u);
   EXPECT_EQ(command({"m", "--layers", "3"}).layers->first, 3u);
+  EXPECT_EQ(command({"m", "--tokens", "t", "--max-tokens", "2048"}).max_tokens, 2048u);
+  EXPECT_EQ(command({"m", "--tokens", "t"}).max_tokens, std::nullopt);
+  EXPECT_NE(refusal({"m", "--max-tokens", "2048"}), "accepted");
+  EXPECT_NE(refusal({"m", "--tokens", "t", "--max-tokens", "0"}), "accepted");
   for (const char* text : {"5-2", "-1", "a", "1-", "1-2-3", "1 - 2", "18446744073709551616"})
     EXPECT_NE(refusal({"m", "--layers", text}), "accepted") << text;
 }
@@ -76,7 +80,7 @@ TEST(CommandLine, FlagsOfOtherBuildsAreNamedAndNotListedInTheHelp) {
     EXPECT_THAT(help, ::testing::Not(HasSubstr(flag)));
   }
   for (const char* flag :
-       {"--tier", "--tokens", "--text", "--activations", "--layers", "--effort", "--minutes", "--threads", "--out",
+       {"--tier", "--tokens", "--text", "--activations", "--layers", "--effort", "--minutes", "--max-tokens", "--threads", "--out",
         "--report", "--save-outputs", "--hf-compat", "--fail-on", "--json", "--no-progress", "Examples:"}) {
     EXPECT_THAT(help, HasSubstr(flag));
   }

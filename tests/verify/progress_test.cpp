@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <sstream>
 
 namespace lyap {
@@ -31,10 +32,10 @@ TEST_F(ProgressTest, WithoutATerminalALineComesEveryFewSecondsWithTheTimeLeft) {
   EXPECT_EQ(stream_.str(), "");
   now_ += 6s;
   progress.begin_layer(11, 1);
-  EXPECT_EQ(stream_.str(), " 25 %  layer 11  about 30 s left\n");
+  EXPECT_EQ(stream_.str(), " 25 %  layer 11 (2/4)  30 s left\n");
   now_ += 1s;
   progress.advance(0.5);
-  EXPECT_EQ(stream_.str(), " 25 %  layer 11  about 30 s left\n");
+  EXPECT_EQ(stream_.str(), " 25 %  layer 11 (2/4)  30 s left\n");
 }
 
 TEST_F(ProgressTest, OnATerminalOneLineIsRedrawnAndClearedAtTheEnd) {
@@ -45,10 +46,36 @@ TEST_F(ProgressTest, OnATerminalOneLineIsRedrawnAndClearedAtTheEnd) {
     progress.start(2);
     now_ += 10s;
     progress.begin_layer(1, 1);
-    EXPECT_THAT(stream_.str(), HasSubstr("\r\033[K[###############---------------]  50 %  layer 1  about 10 s left"));
+    EXPECT_THAT(stream_.str(), HasSubstr("\r\033[K[#######--------]  50 %  layer 1 (2/2)  10 s left"));
   }
   EXPECT_EQ(stream_.str().substr(stream_.str().size() - 4), "\r\033[K");
   EXPECT_THAT(stream_.str(), Not(HasSubstr("\n")));
+}
+
+TEST_F(ProgressTest, TheDecidingChannelsBoundAndWitnessAreShownWithinAHundredColumns) {
+  Progress progress(stream_, ProgressStyle::kBar, clock());
+  progress.start(64);
+  progress.begin_layer(63, 63);
+  now_ += 70s;
+  progress.advance(0.5, -45.8123, -44.3456);
+  EXPECT_THAT(stream_.str(), HasSubstr("layer 63 (64/64)  now p >= -45.81 (reached -44.35)  1 s left"));
+  now_ += 360000s;
+  progress.advance(0.0, -12345.6789, -12344.6789);
+  const std::string text = stream_.str();
+  const std::string last = text.substr(text.rfind("\033[K") + 3);
+  EXPECT_LE(last.size(), 100u) << last;
+  now_ += 1s;
+  progress.begin_layer(0, 0);
+  EXPECT_THAT(stream_.str().substr(stream_.str().rfind("\033[K")), Not(HasSubstr("now p")));
+}
+
+TEST_F(ProgressTest, LinesShowTheSameAndLeaveOutWhatIsUnknown) {
+  Progress progress(stream_, ProgressStyle::kLines, clock());
+  progress.start(2);
+  progress.begin_layer(0, 0);
+  now_ += 10s;
+  progress.advance(0.5, -45.8, std::nan(""));
+  EXPECT_EQ(stream_.str(), " 25 %  layer 0 (1/2)  now p >= -45.8  30 s left\n");
 }
 
 TEST_F(ProgressTest, BeforeTheInputIsCheckedNothingIsWrittenWhereOnlyLinesAreShown) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kBarInterval{100};
 constexpr std::chrono::milliseconds kLineInterval{5000};
-constexpr int kBarCells = 20;  // the whole bar fits 100 columns
+constexpr int kBarCells = 15;  // the whole bar fits 100 columns
 constexpr const char* kClearLine = "\r\033[K";
 
 double seconds_between(std::chrono::steady_clock::time_point a, std::chrono::steady_clock::time_point b) {

@@ -16,6 +16,10 @@ namespace lyap {
 namespace {
 
 constexpr const char* kCoreType = "OPENBLAS_CORETYPE";
+// For how many cycles (as a power of two) an idle thread of the library spins before it sleeps. Its 2^26 keep a core from the threads of parallel_for
+// for most of the time between two products.
+constexpr const char* kThreadTimeout = "OPENBLAS_THREAD_TIMEOUT";
+constexpr const char* kShortTimeout = "20";
 constexpr const char* kAlreadyChosen = "LYAP_BLAS_KERNEL_CHOSEN";
 
 /// Integers in [-8, 8], a different pattern for each seed. Sums of up to 2^40 of their products are exact in binary64.
@@ -86,11 +90,14 @@ std::optional<std::string> preferred_blas_kernel(const ProcessorFeatures& featur
 void select_blas_kernel(char** argv) {
   if (std::getenv(kCoreType) != nullptr || std::getenv(kAlreadyChosen) != nullptr) return;
   const std::optional<std::string> kernel = preferred_blas_kernel(processor_features());
-  if (!kernel || *kernel == openblas_get_corename()) return;
-  setenv(kCoreType, kernel->c_str(), 1);
+  const bool other_kernel = kernel && *kernel != openblas_get_corename();
+  const bool other_timeout = std::getenv(kThreadTimeout) == nullptr;
+  if (!other_kernel && !other_timeout) return;
+  if (other_kernel) setenv(kCoreType, kernel->c_str(), 1);
+  setenv(kThreadTimeout, kShortTimeout, 0);
   setenv(kAlreadyChosen, "1", 1);
   execv("/proc/self/exe", argv);
-  unsetenv(kCoreType);  // execution failed: go on with the kernel that the library chose
+  if (other_kernel) unsetenv(kCoreType);  // execution failed: go on with the kernel that the library chose
 }
 
 std::string blas_kernel_name() {

@@ -22,8 +22,8 @@ struct ProcessorFeatures {
 
 /// Chooses OpenBLAS's kernel for this processor before the library has chosen one itself (Debian's 0.3.21 takes
 /// 'Prescott' on some virtual machines): sets OPENBLAS_CORETYPE from CPUID where the user has not, and executes the
-/// program again once. Call first in main. Does nothing where OPENBLAS_CORETYPE is set, where the library has chosen
-/// that kernel already, or where executing fails.
+/// program again once. Shortens the time for which the library's idle threads spin (OPENBLAS_THREAD_TIMEOUT) in the
+/// same way. Call first in main. Does nothing where OPENBLAS_CORETYPE is set or where executing fails.
 void select_blas_kernel(char** argv);
 
 /// The kernel in use and the library's version, e.g. "SkylakeX, OpenBLAS 0.3.21": what certificates and benchmarks

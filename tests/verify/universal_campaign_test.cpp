@@ -179,7 +179,7 @@ TEST(UniversalCampaign, NoInputBeatsTheFastBoundsOfAMamba1Block) {
 TEST(UniversalCampaign, NoInputBeatsTheThoroughBoundsOfAMamba1Block) {
   Campaign draw(2);
   Tally tally;
-  for (int i = 0; i < scaled(60); ++i) {
+  for (int i = 0; i < scaled(80); ++i) {
     SCOPED_TRACE("block " + std::to_string(i));
     ASSERT_NO_FATAL_FAILURE(campaign(draw, drawn_mamba1(draw), true, 60, 300, tally));
   }
@@ -194,6 +194,31 @@ TEST(UniversalCampaign, NoInputBeatsTheBoundsOfAMamba2Block) {
     ASSERT_NO_FATAL_FAILURE(campaign(draw, drawn_mamba2(draw), false, 40, 80, tally));
   }
   tally.print("Mamba-2");
+}
+
+// Above J d_model = 1536 the thorough tier treats the taps apart.
+TEST(UniversalCampaign, NoInputBeatsTheTapwiseBoundsOfAWideBlock) {
+  if (test_scale() < 4.0) GTEST_SKIP() << "some hundred factorisations of size 397: with LYAP_TEST_SCALE=4 or more";
+  Campaign draw(5);
+  theory::Mamba1Weights block = drawn_mamba1(draw);
+  block.d_model = 397;
+  block.d_conv = 4;
+  block.d_inner = 3;
+  block.d_state = block.dt_rank = 1;
+  block.norm_weight = stored(draw, block.d_model, 1.0);
+  block.in_proj = stored(draw, 2 * block.d_inner, block.d_model, 0.1);
+  block.in_proj_bias = stored(draw, 2 * block.d_inner, 1.0);
+  block.conv_weight = stored(draw, block.d_inner, block.d_conv, 1.0);
+  block.conv_bias = stored(draw, block.d_inner, 0.5);
+  block.x_proj = stored(draw, 3, block.d_inner, 1.0);
+  block.dt_proj = stored(draw, block.d_inner, 1, 1.0);
+  block.dt_bias = {-2.0, -3.0, -1.0};
+  block.A_log = stored(draw, block.d_inner, 1, 1.0);
+  block.D = stored(draw, block.d_inner, 1.0);
+  block.out_proj = theory::Matrix(block.d_model, block.d_inner);
+  Tally tally;
+  ASSERT_NO_FATAL_FAILURE(campaign(draw, block, true, scaled(20), scaled(150), tally));
+  tally.print("Mamba-1, thorough, tapwise");
 }
 
 /// Every window of a tiny vocabulary, the first steps' too, and every sequence of tokens of a short period.

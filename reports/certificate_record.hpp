@@ -34,6 +34,12 @@ struct RecordedLayer {
   std::vector<double> zeta_upper, zeta_witness;  ///< nats per step; witness NaN where no search was made
   std::vector<double> exponent_upper, exponent_witness;
   std::vector<double> state_bound_upper;
+  /// p, the step size before softplus: proved lower end, a value reached (NaN where none was found), and what each
+  /// relaxation alone would have said.
+  std::vector<double> preactivation_lower, preactivation_witness;
+  std::vector<double> by_interval, by_norm, by_linear, by_quadratic, by_tapwise, by_vocabulary;
+  /// The same for softplus^-1 of the long-run mean step size.
+  std::vector<double> sustained_lower, sustained_witness;
   std::optional<double> output_gain_upper;  ///< largest sup_t sum_n |C|, where the certificate states it
   bool only_tokens = false;  ///< universal bounds hold for sequences of the model's tokens, not for every real input
   std::map<std::string, std::size_t> relaxation_wins;      ///< channels per relaxation

@@ -1,7 +1,9 @@
 #include "reports/layer_arrays.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 
 #include "verify/checkpoint/bad_input.hpp"
@@ -9,6 +11,17 @@
 
 namespace lyap {
 namespace {
+
+struct RelaxationArray {
+  const char* name;
+  std::vector<double> RecordedLayer::*array;
+};
+constexpr RelaxationArray kRelaxationArrays[] = {{"interval", &RecordedLayer::by_interval},
+                                                 {"norm", &RecordedLayer::by_norm},
+                                                 {"linear", &RecordedLayer::by_linear},
+                                                 {"quadratic", &RecordedLayer::by_quadratic},
+                                                 {"quadratic_tapwise", &RecordedLayer::by_tapwise},
+                                                 {"vocabulary", &RecordedLayer::by_vocabulary}};
 
 /// The arrays of one file, read one by one as they are asked for: a certificate may hold many that no picture needs.
 class ArrayFile {
@@ -60,6 +73,34 @@ void require_ordered(const std::string& file, const std::string& what, const std
   }
 }
 
+/// p and what each relaxation said of it: the best of them is the bound.
+void read_preactivations(const std::string& file, const ArrayFile& arrays, const std::string& prefix,
+                         std::size_t channels, RecordedLayer& layer) {
+  const std::string p = prefix + "preactivation.", sustained = prefix + "sustained_preactivation.";
+  layer.preactivation_lower = arrays.read_bound(p + "lower");
+  layer.preactivation_witness = arrays.read(p + "witness");
+  layer.sustained_lower = arrays.read_bound(sustained + "lower");
+  layer.sustained_witness = arrays.read(sustained + "witness");
+  require_same_size(file, p + "lower", layer.preactivation_lower, channels);
+  require_same_size(file, p + "witness", layer.preactivation_witness, channels);
+  require_same_size(file, sustained + "lower", layer.sustained_lower, channels);
+  require_same_size(file, sustained + "witness", layer.sustained_witness, channels);
+  require_ordered(file, p + "lower is above its witness", layer.preactivation_lower, layer.preactivation_witness);
+  require_ordered(file, sustained + "lower is above its witness", layer.sustained_lower, layer.sustained_witness);
+  std::vector<double> best(layer.preactivation_lower.size(), -std::numeric_limits<double>::infinity());
+  bool any = false;
+  for (const auto& [name, array] : kRelaxationArrays) {
+    std::vector<double>& said = layer.*array;
+    said = arrays.read_bound(p + "lower_by." + name);
+    if (said.empty()) continue;
+    require_same_size(file, p + "lower_by." + name, said, best.size());
+    require_ordered(file, p + "lower_by." + name + " is above " + p + "lower", said, layer.preactivation_lower);
+    for (std::size_t i = 0; i < best.size(); ++i) best[i] = std::max(best[i], said[i]);
+    any = true;
+  }
+  if (any) require_ordered(file, p + "lower is above what every relaxation said", layer.preactivation_lower, best);
+}
+
 void read_one_layer(const std::string& file, const ArrayFile& arrays, RecordedLayer& layer) {
   const std::string prefix = "layer." + std::to_string(layer.index) + ".";
   layer.zeta_upper = arrays.read_bound(prefix + "zeta.upper");
@@ -70,6 +111,7 @@ void read_one_layer(const std::string& file, const ArrayFile& arrays, RecordedLa
   layer.trajectory_lower = arrays.read_bound(prefix + "trajectory.exponent.lower");
   layer.trajectory_upper = arrays.read_bound(prefix + "trajectory.exponent.upper");
   const std::size_t channels = layer.zeta_upper.size();
+  read_preactivations(file, arrays, prefix, channels, layer);
   require_same_size(file, prefix + "exponent.upper", layer.exponent_upper, channels);
   require_same_size(file, prefix + "zeta.witness", layer.zeta_witness, channels);
   require_same_size(file, prefix + "exponent.witness", layer.exponent_witness, channels);

@@ -40,6 +40,37 @@ RateCurve grouped_curve(std::string name, CurveRole role, const std::vector<doub
   return curve;
 }
 
+/// The lowest entry of each group of neighbours in `order`; NaN entries do not count.
+PreactivationCurve grouped_preactivations(const PreactivationSource& source, const std::vector<double>& values,
+                                          const std::vector<std::size_t>& order, std::size_t group) {
+  PreactivationCurve curve{source.name, source.role, {}};
+  for (std::size_t begin = 0; begin < order.size(); begin += group) {
+    double lowest = kNaN;
+    for (std::size_t i = begin; i < std::min(order.size(), begin + group); ++i)
+      lowest = std::fmin(lowest, values[order[i]]);
+    curve.p.push_back(drawn_preactivation(lowest, source.role));
+  }
+  return curve;
+}
+
+template <std::size_t N>
+PreactivationPicture draw_preactivations(const RecordedLayer& layer, const PreactivationSource (&sources)[N]) {
+  PreactivationPicture picture;
+  const std::vector<double>& proved = layer.*sources[0].values;
+  picture.channels = proved.size();
+  if (picture.channels == 0) return picture;
+  picture.group = (picture.channels + kMaximalPoints - 1) / kMaximalPoints;
+  std::vector<std::size_t> order(picture.channels);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return proved[a] < proved[b]; });
+  for (const PreactivationSource& source : sources) {
+    const std::vector<double>& values = layer.*source.values;
+    const bool any = std::any_of(values.begin(), values.end(), [](double p) { return std::isfinite(p); });
+    if (any) picture.curves.push_back(grouped_preactivations(source, values, order, picture.group));
+  }
+  return picture;
+}
+
 std::size_t bin_of(double half_life, const HalfLifePicture& bins) {
   const double place = (std::log10(half_life) + kLogSlack - bins.first_edge) / bins.bin_width;
   return static_cast<std::size_t>(std::clamp(place, 0.0, static_cast<double>(bins.counts.size() - 1)));
@@ -108,6 +139,20 @@ RatePicture draw_rates(const RecordedLayer& layer) {
     picture.curves.push_back(grouped_curve(source.name, source.role, rates, order, picture.group));
   }
   return picture;
+}
+
+double drawn_preactivation(double p, CurveRole role) {
+  if (!std::isfinite(p)) return p;
+  return role == CurveRole::kWitness ? std::ceil(p * 1e3) / 1e3 : std::floor(p * 1e3) / 1e3;
+}
+
+PreactivationPicture draw_step_preactivations(const RecordedLayer& layer) {
+  if (layer.preactivation_witness.empty()) return {};
+  return draw_preactivations(layer, kStepSources);
+}
+
+PreactivationPicture draw_sustained_preactivations(const RecordedLayer& layer) {
+  return draw_preactivations(layer, kSustainedSources);
 }
 
 std::vector<HalfLifePicture> draw_half_lives(const std::vector<RecordedLayer>& layers) {

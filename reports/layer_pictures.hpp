@@ -69,6 +69,50 @@ struct SurvivalPicture {
   std::vector<Curve> curves;
 };
 
+/// One array of values of p that a layer may have, and how it is called in pictures and tables.
+struct PreactivationSource {
+  const char* name;
+  CurveRole role;
+  std::vector<double> RecordedLayer::*values;
+};
+inline constexpr PreactivationSource kStepSources[] = {
+    {"proved", CurveRole::kBound, &RecordedLayer::preactivation_lower},
+    {"lowest reached", CurveRole::kWitness, &RecordedLayer::preactivation_witness},
+    {"linear alone", CurveRole::kBound, &RecordedLayer::by_linear},
+    {"norm alone", CurveRole::kBound, &RecordedLayer::by_norm},
+    {"interval alone", CurveRole::kBound, &RecordedLayer::by_interval},
+};
+inline constexpr PreactivationSource kSustainedSources[] = {
+    {"proved", CurveRole::kBound, &RecordedLayer::sustained_lower},
+    {"lowest reached", CurveRole::kWitness, &RecordedLayer::sustained_witness},
+};
+/// The other relaxations, in tables only: where they ran, the best is what is proved.
+inline constexpr PreactivationSource kSharperSources[] = {
+    {"quadratic alone", CurveRole::kBound, &RecordedLayer::by_quadratic},
+    {"quadratic, taps apart, alone", CurveRole::kBound, &RecordedLayer::by_tapwise},
+    {"vocabulary alone", CurveRole::kBound, &RecordedLayer::by_vocabulary},
+};
+
+struct PreactivationCurve {
+  std::string name;
+  CurveRole role = CurveRole::kBound;
+  std::vector<double> p;  ///< one per point; NaN where unknown, -infinity where nothing was proved
+};
+
+/// Lower ends of p per channel, ordered by the proved one, lowest first; with `group` > 1 each point shows the lowest
+/// of that many neighbours, and the witness the lowest that any of them reaches.
+struct PreactivationPicture {
+  std::size_t channels = 0, group = 1;
+  std::vector<PreactivationCurve> curves;  ///< proved first; empty where the layer has no witness to compare with
+};
+
+/// One step: p at any step of any input. Only where witnesses were searched channel by channel.
+[[nodiscard]] PreactivationPicture draw_step_preactivations(const RecordedLayer& layer);
+/// The long run: softplus^-1 of the mean step size. Only where the sustained relaxation ran.
+[[nodiscard]] PreactivationPicture draw_sustained_preactivations(const RecordedLayer& layer);
+/// p with three decimals: bounds rounded down, witnesses up.
+[[nodiscard]] double drawn_preactivation(double p, CurveRole role);
+
 [[nodiscard]] RatePicture draw_rates(const RecordedLayer& layer);
 
 /// One histogram per layer; empty counts where a layer has no trajectory.

@@ -80,6 +80,81 @@ std::string rates_words(const RecordedLayer& layer, const RatePicture& picture) 
   return text;
 }
 
+std::string p_text(double value, CurveRole role) {
+  if (std::isnan(value)) return "–";
+  if (std::isinf(value)) return "nothing proved";
+  return rounded_text(value, role == CurveRole::kWitness ? TextRounding::kUp : TextRounding::kDown);
+}
+
+/// The value that the lowest (part 0), or that part of the channels, are at or above; NaN entries do not count.
+double lower_quantile(std::vector<double> values, double part) {
+  for (double& value : values) value = -value;
+  return -covering_quantile(std::move(values), 1.0 - part);
+}
+
+void add_preactivation_row(data& rows, const RecordedLayer& layer, const PreactivationSource& source,
+                           std::size_t deciding) {
+  const std::vector<double>& values = layer.*source.values;
+  if (std::all_of(values.begin(), values.end(), [](double p) { return std::isnan(p); })) return;
+  data row;
+  row.set("name", source.name);
+  row.set("deciding", p_text(values[deciding], source.role));
+  row.set("low", p_text(lower_quantile(values, 0.0), source.role));
+  row.set("median", p_text(lower_quantile(values, 0.5), source.role));
+  row.set("high", p_text(lower_quantile(values, 1.0), source.role));
+  rows << row;
+}
+
+/// The channel that decides the layer's rate.
+std::size_t deciding_channel(const std::vector<double>& rates) {
+  return static_cast<std::size_t>(std::max_element(rates.begin(), rates.end()) - rates.begin());
+}
+
+data step_rows(const RecordedLayer& layer) {
+  data rows{data::type::list};
+  const std::size_t deciding = deciding_channel(layer.zeta_upper);
+  for (const PreactivationSource& source : kStepSources) add_preactivation_row(rows, layer, source, deciding);
+  for (const PreactivationSource& source : kSharperSources) add_preactivation_row(rows, layer, source, deciding);
+  return rows;
+}
+
+data sustained_rows(const RecordedLayer& layer) {
+  data rows{data::type::list};
+  const std::size_t deciding = deciding_channel(layer.exponent_upper);
+  for (const PreactivationSource& source : kSustainedSources) add_preactivation_row(rows, layer, source, deciding);
+  return rows;
+}
+
+std::string grouping_words(const PreactivationPicture& picture) {
+  return picture.group > 1 ? " Each point shows the lowest of " + std::to_string(picture.group) + " channels." : "";
+}
+
+std::string step_words(const RecordedLayer& layer, const PreactivationPicture& picture) {
+  const std::size_t deciding = deciding_channel(layer.zeta_upper);
+  return "How low p, the step size before softplus, can get at one step: the line is proved, the hollow marks are "
+         "reached by real inputs, and the thin lines are what simpler methods alone would have proved. Where p is far "
+         "below zero it is the logarithm of the step size, so a difference of 1 is a factor of 2.72 in the rate; in "
+         "the channel that decides the layer p is at least " +
+         p_text(layer.preactivation_lower[deciding], CurveRole::kBound) + " and " +
+         p_text(layer.preactivation_witness[deciding], CurveRole::kWitness) + " is reached." +
+         (layer.only_tokens ? " Inputs are the model's tokens here; the thin lines hold for every real input." : "") +
+         grouping_words(picture);
+}
+
+std::string sustained_words(const RecordedLayer& layer, const PreactivationPicture& picture) {
+  const std::size_t deciding = deciding_channel(layer.exponent_upper);
+  std::string text =
+      "The same for the long run: p of the mean step size over a sequence, which decides the exponent. In the channel "
+      "that decides the layer it is at least " +
+      p_text(layer.sustained_lower[deciding], CurveRole::kBound);
+  if (layer.sustained_witness.empty() || std::isnan(layer.sustained_witness[deciding])) {
+    text += "; no periodic input was searched for it.";
+  } else {
+    text += ", and repeating an input reaches " + p_text(layer.sustained_witness[deciding], CurveRole::kWitness) + ".";
+  }
+  return text + grouping_words(picture);
+}
+
 /// 10^exponent as a person reads it, rounded up.
 std::string power_of_ten(double exponent) { return rounded_text(std::pow(10.0, exponent), TextRounding::kUp); }
 
@@ -175,6 +250,18 @@ data layer_figures(const RecordedLayer& layer, const HalfLifePicture& half_lives
   if (!rates.curves.empty()) {
     item.set("rates_words", rates_words(layer, rates));
     item.set("rate_rows", rate_rows(layer));
+  }
+  const PreactivationPicture step = draw_step_preactivations(layer);
+  item.set("has_step", !step.curves.empty());
+  if (!step.curves.empty()) {
+    item.set("step_words", step_words(layer, step));
+    item.set("step_rows", step_rows(layer));
+  }
+  const PreactivationPicture sustained = draw_sustained_preactivations(layer);
+  item.set("has_sustained", !sustained.curves.empty());
+  if (!sustained.curves.empty()) {
+    item.set("sustained_words", sustained_words(layer, sustained));
+    item.set("sustained_rows", sustained_rows(layer));
   }
   item.set("has_half_lives", !layer.trajectory_upper.empty());
   if (!layer.trajectory_upper.empty()) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "reports/layer_pictures.hpp"
@@ -44,6 +45,22 @@ std::string rates_json(const RatePicture& picture) {
     if (&curve != &picture.curves.front()) text += ',';
     text += "{\"name\":" + quoted(curve.name) + ",\"role\":\"" + role_name(curve.role) +
             "\",\"values\":" + number_list(curve.log10_decay) + "}";
+  }
+  return text + "]}";
+}
+
+/// -infinity, where nothing was proved, is null like NaN: there is no point to draw.
+std::string preactivations_json(const PreactivationPicture& picture) {
+  std::string text = "{\"channels\":" + std::to_string(picture.channels) +
+                     ",\"group\":" + std::to_string(picture.group) + ",\"curves\":[";
+  for (const PreactivationCurve& curve : picture.curves) {
+    if (&curve != &picture.curves.front()) text += ',';
+    std::vector<double> finite = curve.p;
+    for (double& p : finite) {
+      if (std::isinf(p)) p = std::numeric_limits<double>::quiet_NaN();
+    }
+    text += "{\"name\":" + quoted(curve.name) + ",\"role\":\"" + role_name(curve.role) +
+            "\",\"values\":" + number_list(finite) + "}";
   }
   return text + "]}";
 }
@@ -126,7 +143,9 @@ std::string picture_json(const std::vector<CertificateRecord>& records) {
       const RecordedLayer& layer = record.layers[i];
       text += "{\"index\":" + std::to_string(layer.index) +
               ",\"perHead\":" + (layer.kind == "mamba2" ? "true" : "false") +
-              ",\"rates\":" + rates_json(draw_rates(layer)) + ",\"halfLives\":" + half_lives_json(half_lives[i]) +
+              ",\"rates\":" + rates_json(draw_rates(layer)) + ",\"step\":" + preactivations_json(draw_step_preactivations(layer)) +
+              ",\"sustained\":" + preactivations_json(draw_sustained_preactivations(layer)) +
+              ",\"halfLives\":" + half_lives_json(half_lives[i]) +
               ",\"survival\":" + survival_json(draw_survival(layer)) + "}";
     }
     text += "]}";

@@ -93,6 +93,32 @@
     return {type: "line", data: {datasets}, options};
   }
 
+  // p per channel. Lines that lie far below what is proved may leave the picture: the axis follows bound and witness unless all fits within four times their depth.
+  function preactivations(view, looksOf) {
+    const options = legendLines(base()), count = view.curves[0].values.length, margin = count < 50 ? .3 : 0;
+    const lowest = curves => Math.min(...curves.flatMap(curve => curve.values.filter(v => v !== null)));
+    const highest = Math.max(...view.curves.flatMap(curve => curve.values.filter(v => v !== null)));
+    const main = lowest(view.curves.filter(curve => curve.name === "proved" || curve.role === "witness")), all = lowest(view.curves);
+    const low = Math.max(all, highest - 4 * (highest - main)), pad = Math.max(1, (highest - low) * .05);
+    options.scales = {
+      y: {type: "linear", min: Math.floor(low - pad), max: Math.ceil(highest + pad), title: title("p"), grid: {color: css("--grid")}, ticks: {color: css("--quiet"), maxTicksLimit: 8, includeBounds: false, callback: v => compactCount(v)}},
+      x: {type: "linear", min: -margin, max: Math.max(1, (count - 1) * view.group + margin), title: title("channels, lowest bound first"), grid: {display: false}, ticks: {color: css("--quiet"), maxTicksLimit: 6, precision: 0, includeBounds: false, callback: v => Number.isInteger(v) ? compactCount(v) : ""}}};
+    options.plugins.tooltip = {callbacks: {
+      title: items => items.length ? (view.group > 1 ? "lowest of channels " + items[0].raw.x + "–" + Math.min(view.channels, items[0].raw.x + view.group) : "channel at place " + items[0].raw.x) : "",
+      label: item => item.dataset.label + ": p " + (item.dataset.showLine === false ? "= " : "≥ ") + item.raw.y}};
+    const datasets = view.curves.map((curve, k) => ({label: curve.name, data: curve.values.map((v, i) => ({x: i * view.group, y: v === null ? NaN : v})), ...looksOf(curve.name, count), order: k, pointHoverRadius: 4}));
+    return {type: "line", data: {datasets}, options};
+  }
+  const marks = count => ({showLine: false, backgroundColor: "transparent", borderWidth: 1, pointRadius: count > 64 ? 2 : 3});
+  const step = (record, layer) => preactivations(data.records[record].layers[layer].step, (name, count) => ({
+    "proved": {borderColor: css("--c-bound"), borderWidth: 2, pointRadius: 0},
+    "lowest reached": {borderColor: css("--c-bound"), pointStyle: "circle", ...marks(count)},
+    "linear alone": {borderColor: css("--c-path"), borderDash: [7, 4], borderWidth: 1, pointRadius: 0},
+    "norm alone": {borderColor: css("--c-long"), borderDash: [2, 3], borderWidth: 1, pointRadius: 0},
+    "interval alone": {borderColor: css("--c-grey"), borderDash: [8, 3, 2, 3], borderWidth: 1, pointRadius: 0}}[name]));
+  const sustained = (record, layer) => preactivations(data.records[record].layers[layer].sustained, (name, count) => name === "proved"
+    ? {borderColor: css("--c-long"), borderDash: [7, 4], borderWidth: 2, pointRadius: 0} : {borderColor: css("--c-long"), pointStyle: "triangle", ...marks(count)});
+
   function halfLives(record, layer) {
     const view = data.records[record].layers[layer].halfLives, options = base();
     const last = view.first + view.width * view.counts.length;
@@ -124,7 +150,7 @@
     return {type: "line", data: {datasets}, options};
   }
 
-  const draw = {overview, rates, halfLives, survival};
+  const draw = {overview, rates, step, sustained, halfLives, survival};
   function render(canvas) {
     if (charts.has(canvas)) return;
     const setup = draw[canvas.dataset.kind](+canvas.dataset.record, +(canvas.dataset.place || 0));

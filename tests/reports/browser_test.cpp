@@ -63,6 +63,20 @@ TEST(ReportInABrowser, draws_every_picture_without_a_message_on_the_console) {
                                                      400);
 }
 
+TEST(ReportInABrowser, draws_how_sharp_the_bounds_are_where_the_certificate_says_it) {
+  if (browser().empty()) GTEST_SKIP() << "no Chromium here: that the page's scripts run and draw was not checked";
+  const lyap::testing::TemporaryFolder folder;
+  lyap::testing::Fabrication what;
+  what.layers = 2;
+  what.channels = 40;
+  what.thorough = true;
+  write_report({lyap::testing::fabricate_certificate(folder.path(), "model", what)}, folder.path() / "model.html");
+  const std::string dom = opened(folder.path() / "model.html", folder.path() / "profile", 390);
+  EXPECT_EQ(count(dom, "data-rendered=\"yes\""), 1u + 2u * 5u);
+  EXPECT_EQ(count(dom, "CONSOLE"), 0u) << dom.substr(dom.find("CONSOLE") == std::string::npos ? 0 : dom.find("CONSOLE"),
+                                                     400);
+}
+
 TEST(ReportInABrowser, shows_one_layer_at_a_time_where_there_are_many) {
   if (browser().empty()) GTEST_SKIP() << "no Chromium here: that the layer selector works was not checked";
   const lyap::testing::TemporaryFolder folder;

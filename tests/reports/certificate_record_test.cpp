@@ -176,6 +176,27 @@ TEST_F(CertificateRecordTest, arrays_that_no_honest_certificate_has_are_refused)
               HasSubstr("8 entries are expected, found 3"));
 }
 
+TEST_F(CertificateRecordTest, preactivations_that_no_honest_certificate_has_are_refused) {
+  const auto refusal_with = [this](const std::function<void(std::vector<NamedArray>&)>& change) {
+    lyap::testing::Fabrication what = small();
+    what.thorough = true;
+    what.change_arrays = change;
+    return refusal(write(what));
+  };
+  const std::string p = "layer.1.preactivation.";
+  EXPECT_EQ(refusal_with([](auto&) {}), "accepted");
+  EXPECT_THAT(refusal_with([&](auto& a) { named(a, p + "lower_by.linear").f64[2] = 1; }),
+              HasSubstr("lower_by.linear is above layer.1.preactivation.lower at entry 2"));
+  EXPECT_THAT(refusal_with([&](auto& a) { named(a, p + "lower").f64[2] += 1e-9; }),
+              HasSubstr("above what every relaxation said at entry 2"));
+  EXPECT_THAT(refusal_with([&](auto& a) { named(a, p + "lower_by.norm").f64[0] = std::nan(""); }),
+              HasSubstr("lower_by.norm: NaN"));
+  EXPECT_THAT(refusal_with([&](auto& a) { named(a, p + "witness").f64[3] = -1e6; }),
+              HasSubstr("lower is above its witness at entry 3"));
+  EXPECT_THAT(refusal_with([](auto& a) { named(a, "layer.0.sustained_preactivation.witness").f64[3] = -1e6; }),
+              HasSubstr("sustained_preactivation.lower is above its witness at entry 3"));
+}
+
 TEST_F(CertificateRecordTest, a_summary_that_differs_from_its_array_is_refused) {
   EXPECT_THAT(refusal(write_changed([](json& c) { c["layers"][1]["zeta"]["upper"] = lyap::testing::stated(-1.0); })),
               HasSubstr("layers[1].zeta.upper: is not the largest entry"));

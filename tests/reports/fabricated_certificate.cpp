@@ -21,6 +21,33 @@ NamedArray array(std::size_t layer, const std::string& name, std::vector<std::si
   return result;
 }
 
+/// p: witness, then ever looser bounds. In the last channel time ended before the quadratic relaxation.
+void add_preactivations(std::vector<NamedArray>& arrays, const Fabrication& what, std::size_t layer) {
+  std::mt19937_64 random(2000 + layer);
+  std::normal_distribution<double> normal;
+  std::vector<double> witness, lower, interval, norm, linear, quadratic, sustained, sustained_witness;
+  for (std::size_t c = 0; c < what.channels; ++c) {
+    witness.push_back(-8 - std::abs(normal(random)) * 8);
+    quadratic.push_back(1.05 * witness.back());
+    linear.push_back(6 * witness.back());
+    norm.push_back(12 * witness.back());
+    interval.push_back(20 * witness.back());
+    sustained_witness.push_back(0.8 * witness.back());
+    sustained.push_back(0.9 * witness.back());
+  }
+  quadratic.back() = -std::numeric_limits<double>::infinity();
+  for (std::size_t c = 0; c < what.channels; ++c) lower.push_back(std::max(quadratic[c], linear[c]));
+  const std::vector<std::size_t> shape{what.channels};
+  arrays.push_back(array(layer, "preactivation.lower", shape, lower));
+  arrays.push_back(array(layer, "preactivation.witness", shape, witness));
+  arrays.push_back(array(layer, "preactivation.lower_by.interval", shape, interval));
+  arrays.push_back(array(layer, "preactivation.lower_by.norm", shape, norm));
+  arrays.push_back(array(layer, "preactivation.lower_by.linear", shape, linear));
+  arrays.push_back(array(layer, "preactivation.lower_by.quadratic", shape, quadratic));
+  arrays.push_back(array(layer, "sustained_preactivation.lower", shape, sustained));
+  arrays.push_back(array(layer, "sustained_preactivation.witness", shape, sustained_witness));
+}
+
 /// One layer's arrays: worst pre-activations down to about -50 (Mamba-1) or -14 (Mamba-2), and exponents as ordinary
 /// text gives them.
 void add_layer(std::vector<NamedArray>& arrays, const Fabrication& what, std::size_t layer) {
@@ -51,6 +78,7 @@ void add_layer(std::vector<NamedArray>& arrays, const Fabrication& what, std::si
   arrays.push_back(array(layer, "exponent.upper", c, exponent));
   arrays.push_back(array(layer, "exponent.witness", c, exponent_witness));
   arrays.push_back(array(layer, "state_bound.upper", c, bound));
+  if (what.thorough) add_preactivations(arrays, what, layer);
   if (!what.trajectory) return;
   arrays.push_back(array(layer, "trajectory.exponent.lower", cn, low));
   arrays.push_back(array(layer, "trajectory.exponent.upper", cn, high));

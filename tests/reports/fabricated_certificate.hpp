@@ -16,6 +16,7 @@ struct Fabrication {
   std::string kind = "mamba1";
   std::size_t layers = 6, channels = 384, states = 16, steps = 2048;
   bool trajectory = true;
+  bool thorough = false;  ///< Mamba-1: witnesses per channel, what each relaxation said, the sustained bound
   bool with_outputs_claim = true;
   std::function<void(nlohmann::json& certificate)> change_json;        ///< applied last, before the JSON is written
   std::function<void(std::vector<NamedArray>& arrays)> change_arrays;  ///< applied before hashes and summaries are made

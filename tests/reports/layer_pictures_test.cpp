@@ -114,6 +114,39 @@ TEST(LayerPictures, only_the_mark_at_the_end_of_the_sequence_is_the_proved_share
   EXPECT_TRUE(draw_survival(layer).curves.empty());
 }
 
+RC_GTEST_PROP(LayerPictures, every_point_of_a_preactivation_bound_is_the_lowest_of_the_channels_it_stands_for, ()) {
+  RecordedLayer layer;
+  const auto channels = static_cast<std::size_t>(*rc::gen::inRange(1, 1200));
+  for (std::size_t i = 0; i < channels; ++i) {
+    layer.preactivation_lower.push_back(-*rc::gen::inRange(1, 1000000) / 3e4);
+    layer.preactivation_witness.push_back(i % 7 == 3 ? kNaN : 0.9 * layer.preactivation_lower.back());
+    layer.by_linear.push_back(4 * layer.preactivation_lower.back());
+  }
+  const PreactivationPicture picture = draw_step_preactivations(layer);
+  std::vector<double> sorted = layer.preactivation_lower;
+  std::sort(sorted.begin(), sorted.end());
+  const std::vector<double>& points = picture.curves[0].p;
+  RC_ASSERT(points.size() <= kMaximalPoints);
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    RC_ASSERT(points[i / picture.group] <= sorted[i]);
+    RC_ASSERT(i % picture.group != 0 || points[i / picture.group] >= sorted[i] - 1.1e-3);
+  }
+  RC_ASSERT(draw_sustained_preactivations(layer).curves.empty());
+  layer.preactivation_witness.clear();
+  RC_ASSERT(draw_step_preactivations(layer).curves.empty());
+}
+
+TEST(LayerPictures, preactivations_are_rounded_to_the_safe_side_and_nothing_proved_stays_infinite) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (int i = 1; i < 2000; ++i) {
+    const double p = -i * 0.0123456;
+    EXPECT_LE(drawn_preactivation(p, CurveRole::kBound), p);
+    EXPECT_GE(drawn_preactivation(p, CurveRole::kWitness), p);
+    EXPECT_NEAR(drawn_preactivation(p, CurveRole::kBound), p, 1.001e-3);
+  }
+  EXPECT_EQ(drawn_preactivation(-kInfinity, CurveRole::kBound), -kInfinity);
+}
+
 TEST(LayerPictures, json_in_a_script_element_cannot_end_it) {
   EXPECT_EQ(script_safe("\"</script><!--&\""), "\"\\u003c/script\\u003e\\u003c!--\\u0026\"");
 }

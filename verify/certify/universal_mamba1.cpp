@@ -286,8 +286,12 @@ void Mamba1Universal::find_witnesses(UniversalBounds& bounds) const {
 
 // Relaxations (d) and (e), then everything that follows from the ranges once more.
 void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
-  const SharpBounds sharp = sharpen(
-      {block_, tokens_, bounds.zeta_upper, bounds.preactivation_lower, options_.should_stop, options_.progress});
+  const auto tell = [this](UniversalProgress now) {
+    if (vocabulary_ != nullptr) now.p_reached = std::numeric_limits<double>::quiet_NaN();  // by no token
+    if (options_.progress) options_.progress(now);
+  };
+  const SharpBounds sharp =
+      sharpen({block_, tokens_, bounds.zeta_upper, bounds.preactivation_lower, options_.should_stop, tell});
   results_[sharp.tapwise ? Relaxation::kQuadraticTapwise : Relaxation::kQuadratic] = sharp.quadratic;
   if (vocabulary_ != nullptr) sharpen_over_vocabulary();
   combine(bounds);

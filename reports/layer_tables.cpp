@@ -132,9 +132,9 @@ std::string grouping_words(const PreactivationPicture& picture) {
 std::string step_words(const RecordedLayer& layer, const PreactivationPicture& picture) {
   const std::size_t deciding = deciding_channel(layer.zeta_upper);
   return "How low p, the step size before softplus, can get at one step: the line is proved, the hollow marks are "
-         "reached by real inputs, and the thin lines are what simpler methods alone would have proved. Where p is far "
-         "below zero it is the logarithm of the step size, so a difference of 1 is a factor of 2.72 in the rate; in "
-         "the channel that decides the layer p is at least " +
+         "reached by real inputs, and the thin lines are what simpler methods alone would have proved (where they "
+         "leave the picture, the table has them). Where p is far below zero it is the logarithm of the step size, so "
+         "a difference of 1 is a factor of 2.72 in the rate; in the channel that decides the layer p is at least " +
          p_text(layer.preactivation_lower[deciding], CurveRole::kBound) + " and " +
          p_text(layer.preactivation_witness[deciding], CurveRole::kWitness) + " is reached." +
          (layer.only_tokens ? " Inputs are the model's tokens here; the thin lines hold for every real input." : "") +
@@ -148,7 +148,7 @@ std::string sustained_words(const RecordedLayer& layer, const PreactivationPictu
       "that decides the layer it is at least " +
       p_text(layer.sustained_lower[deciding], CurveRole::kBound);
   if (layer.sustained_witness.empty() || std::isnan(layer.sustained_witness[deciding])) {
-    text += "; no periodic input was searched for it.";
+    text += "; periodic inputs were not searched channel by channel.";
   } else {
     text += ", and repeating an input reaches " + p_text(layer.sustained_witness[deciding], CurveRole::kWitness) + ".";
   }

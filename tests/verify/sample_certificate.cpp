@@ -10,7 +10,8 @@ namespace lyap {
 UniversalBounds sample_universal_bounds() {
   UniversalBounds b;
   b.preactivation_lower = {-30, -20.5, -40};
-  b.preactivation_lower_by_relaxation = {{-90, -80, -70}, {}, {-30, -20.5, -45}, {}, {-33, -21, -50}, {-60, -INFINITY, -40}, {}};
+  b.preactivation_lower_by_relaxation = {
+      {-90, -80, -70}, {}, {-30, -20.5, -45}, {}, {-33, -21, -50}, {-60, -INFINITY, -40}, {}};
   b.preactivation_upper = {3, 2, 1};
   b.step_size_lower = {0x1p-40, 0x1p-30, 0x1p-50};
   b.step_size_upper = {3.1, 2.2, 1.4};

@@ -45,9 +45,10 @@ extern "C" void on_signal(int signal) {
   const bool ends_refinements = signal == SIGINT && refining.load() && !refinements_ended.exchange(true);
   const char byte = 1;
   if (!ends_refinements) interrupted.store(true);
-  [[maybe_unused]] const ssize_t written = ends_refinements
-                                               ? ::write(STDERR_FILENO, kEndingRefinements, sizeof kEndingRefinements - 1)
-                                               : ::write(signal_pipe[1], &byte, 1);
+  const ssize_t written = ends_refinements
+                              ? ::write(STDERR_FILENO, kEndingRefinements, sizeof kEndingRefinements - 1)
+                              : ::write(signal_pipe[1], &byte, 1);
+  static_cast<void>(written);
   errno = saved;
 }
 

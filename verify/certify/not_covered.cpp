@@ -47,8 +47,8 @@ void add_tier_sentences(const Certificate& certificate, std::vector<std::string>
     }
     if (refined([](const LayerSummary& layer) { return !layer.universal->complete; })) {
       sentences.push_back(
-          "The refinements were ended, by --minutes or Ctrl-C, before every bound was refined; the bounds that are stated "
-          "hold all the same.");
+          "The refinements were ended, by --minutes or Ctrl-C, before every bound was refined; the bounds that "
+          "are stated hold all the same.");
     }
   } else {
     sentences.push_back(

@@ -38,8 +38,8 @@ void print_summary(const CertifyCommand& command, const Certificate& certificate
          << theorem_sentences(certificate) << '\n'
          << result_lines(certificate, colours);
   if (refinements_were_ended()) {
-    stream << "Ctrl-C ended the refinements early: everything stated is proved, and the layers that could be sharper say "
-              "\"complete\": false.\n";
+    stream << "Ctrl-C ended the refinements early: everything stated is proved, and the layers that could be sharper "
+              "say \"complete\": false.\n";
   }
   stream << "Wrote " << command.out.string() << " and " << command.arrays_file().string() << std::endl;
 }

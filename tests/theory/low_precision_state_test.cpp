@@ -135,6 +135,29 @@ TEST(StoredStateWithoutATerm, ADecayNearOneMakesRoundingsAddUpBeyondWhatIsLeftOf
   EXPECT_LE(h - real(kept), bound.total);
 }
 
+TEST(StoredStateWithoutATerm, TheInitialDeviationIsNeeded) {
+  const Real seen = abs(real(stored(exp(-real(0.5)), kStored[0])));  // h = 0, stored 1, target 0
+  const auto bound = [&](double initial) {
+    return stored_state_bound(real(initial), exp(-real(0.5)), real(0.5), 1.0, real(1.0), real(1.0),
+                              rounding_of(kStored[0]));
+  };
+  EXPECT_GT(seen, bound(0.0).total);
+  EXPECT_LE(seen, bound(1.0).total);
+}
+
+TEST(StoredStateWithoutATerm, TheCapNeedsBothStates) {
+  // A stored 1 with s = 2^-12 and a target of -1 stays; the real state goes to -1.
+  const Real s = real(0x1p-12);
+  EXPECT_EQ(stored(exp(-s) + expm1(-s), kStored[0]), 1.0);
+  const Real steps = real(80000.0);
+  const Real h = exp(-s * steps) + expm1(-s * steps);
+  const auto bound =
+      stored_state_bound(real(0.0), exp(-s * steps), s, 80000.0, real(1.0), real(1.0), rounding_of(kStored[0]));
+  EXPECT_EQ(bound.regime, StoredStateRegime::kCapped);
+  EXPECT_GT(real(1.0) - h, real(1.999));
+  EXPECT_LE(real(1.0) - h, bound.total);
+}
+
 TEST(StoredState, NamesItsThreeRegimes) {
   const StateRounding<double> bf16{0x1p-8, 0x1p-134};
   const auto regime = [&](double s, double T) {

@@ -242,6 +242,17 @@ TEST(LinearLayerWithoutATerm, TheAccumulationsRoundoffUnderflowAndTruncationAreN
   expect_needed(flushing, layer, {{0x1p-64}, {0x1p-64}});
 }
 
+TEST(LinearLayerWithoutATerm, TheProductOfTwoUnderflowsIsNeeded) {
+  const Emulated half{kFloat16Type, kFloat16};
+  const Layer layer{half, half, kNone, kNone, kNone};
+  const Data data{{0x1.8p-24}, {0x1.8p-24}};  // both are ties and become 2^-23
+  Draw draw(1);
+  const Real seen = abs(real(computed(layer, data, draw)) - exact_result(layer, data));
+  const Real bound = linear_error(layer.model(), magnitudes_of<Real>(data));
+  EXPECT_LE(seen, bound);
+  EXPECT_GT(seen, bound - real(kFloat16Type.u_min) * real(kFloat16Type.u_min));
+}
+
 TEST(LinearLayer, IsAttainedToFirstOrderByOneProduct) {
   const Emulated bf16{kBfloat16Type, kBfloat16};
   const Layer layer{bf16, bf16, bf16, kNone, kNone};

@@ -24,6 +24,7 @@ constexpr double kCutOffFactor = 1.0 - 1.031e-10;  // programs return p above 20
 constexpr std::size_t kLargestWindow = 1536;     // J d_model up to which the taps are kept together
 constexpr std::size_t kRefinedChannels = 48;
 constexpr std::size_t kDecidingFirst = 32;
+constexpr double kWorthAnother = 1e-3;  // a window better by this, relatively, is worth another factorisation
 constexpr std::size_t kWitnessesAlways = 8;
 constexpr std::size_t kPeriods[] = {1, 2, 3, 4, 8};
 
@@ -67,10 +68,11 @@ class Sharpening {
     result_.one_step.assign(block_.d_inner, {{}, kInfinity});
     result_.periodic.assign(block_.d_inner, {{}, kInfinity});
     log_mean_step_.assign(block_.d_inner, kInfinity);
+    proved_from_.assign(2 * block_.d_inner + 4 * block_.d_state, kInfinity);
   }
 
   SharpBounds run() {
-    // First the channels that decide, after a short search; then all, after a long one.
+    // First what decides the layer, after a short search; then everything, after a long one.
     search_windows(kShortSearch);
     search_periodic_inputs({std::begin(kPeriods), 1}, kShortSearch);
     prove_bounds(jobs(kDecidingFirst));
@@ -117,6 +119,7 @@ class Sharpening {
   Windows constants_;                      // best constant inputs
   std::vector<double> step_lower_, step_upper_, BC_lower_, BC_upper_;  // ends apart: jobs run at the same time
   std::vector<double> log_mean_step_;      // of the best periodic inputs
+  std::vector<double> proved_from_;        // by row of windows_: the window's value that a bound was last proved from
   SharpBounds result_;
 };
 
@@ -211,16 +214,14 @@ std::vector<std::size_t> Sharpening::channels_by_rate() const {
   return channels;
 }
 
-// Lower ends of p and sustained bounds of the first `channels` channels by rate; where these are all, the other functionals too.
-std::vector<Sharpening::Job> Sharpening::jobs(std::size_t channels) const {
-  std::vector<std::size_t> order = channels_by_rate();
-  order.resize(std::min(channels, order.size()));
+// The lower ends of p of all channels, by rate, and the sustained bounds of the first `sustained` of them; where these are all, the other functionals
+// too.
+std::vector<Sharpening::Job> Sharpening::jobs(std::size_t sustained) const {
+  const std::vector<std::size_t> order = channels_by_rate();
   std::vector<Job> jobs;
-  for (const std::size_t i : order) {
-    jobs.push_back({Job::Kind::kStepLower, i});
-    jobs.push_back({Job::Kind::kSustained, i});
-  }
-  if (order.size() < block_.d_inner) return jobs;
+  for (const std::size_t i : order) jobs.push_back({Job::Kind::kStepLower, i});
+  for (std::size_t k = 0; k < std::min(sustained, order.size()); ++k) jobs.push_back({Job::Kind::kSustained, order[k]});
+  if (sustained < block_.d_inner) return jobs;
   for (std::size_t r = 0; r < 2 * block_.d_state; ++r) jobs.push_back({Job::Kind::kBCLower, r});
   for (std::size_t r = 0; r < 2 * block_.d_state; ++r) jobs.push_back({Job::Kind::kBCUpper, r});
   for (const std::size_t i : order) jobs.push_back({Job::Kind::kStepUpper, i});
@@ -245,12 +246,15 @@ double Sharpening::lower_bound(const SiluFunctional& f, const RowMajorMatrix& wi
 }
 
 void Sharpening::prove(const Job& job) {
-  const SiluFunctional f = functional(job);
   if (job.kind == Job::Kind::kSustained) {
     prove_sustained(job.which, {constants_.tokens[0].row(index(job.which))});
     return;
   }
-  const double bound = lower_bound(f, windows_.window(window_row(job)));
+  const std::size_t row = window_row(job);
+  const double value = windows_.values[row];
+  if (value > proved_from_[row] - kWorthAnother * std::fabs(value)) return;  // a window as good has been tried
+  proved_from_[row] = value;
+  const double bound = lower_bound(functional(job), windows_.window(row));
   switch (job.kind) {
     case Job::Kind::kStepLower: step_lower_[job.which] = std::max(step_lower_[job.which], bound); break;
     case Job::Kind::kStepUpper: step_upper_[job.which] = std::min(step_upper_[job.which], -bound); break;
@@ -328,7 +332,7 @@ void Sharpening::prove_bounds(const std::vector<Job>& all) {
     });
     result_.finished = end;
     const double done = static_cast<double>(end) / static_cast<double>(all.size());
-    advance(all.size() <= 2 * kDecidingFirst ? 0.1 * done : 0.3 + 0.7 * done);
+    advance(all.size() <= block_.d_inner + kDecidingFirst ? 0.25 * done : 0.35 + 0.65 * done);
   }
 }
 

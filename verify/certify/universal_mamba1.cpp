@@ -313,6 +313,7 @@ void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
 
 // The quadratic relaxation over windows of tokens; its windows are the witnesses.
 void Mamba1Universal::sharpen_over_vocabulary() {
+  if (options_.should_stop && options_.should_stop()) return;
   std::vector<SiluFunctional> functionals = scan_input_silu_functionals(block_);
   const std::size_t count = functionals.size();
   for (std::size_t i = 0; i < count; ++i) functionals.push_back(negated(functionals[i]));
@@ -331,6 +332,7 @@ void Mamba1Universal::sharpen_over_vocabulary() {
 // search.
 void Mamba1Universal::take_token_witnesses(UniversalBounds& bounds) const {
   find_witnesses(bounds);
+  if (token_windows_.empty()) return;  // stopped before
   const SingleThreadedProducts single;
   std::vector<theory::Matrix> residuals(block_.d_inner, theory::Matrix(block_.d_conv, block_.d_model));
   std::vector<std::vector<Interval>> reached(block_.d_inner);

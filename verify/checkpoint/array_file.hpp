@@ -23,7 +23,8 @@ struct NamedArray {
 /// Writes arrays to a safetensors file as they come, so that a large model's arrays never sit in memory together: they gather in
 /// temporary files beside `path`, which have no name where the file system allows that, and finish() strings them together.
 /// Destroyed before rename_into_place(): no file is left. In the file F64 comes before F32 before U8, so that every array is aligned.
-/// Throws ResourceError where the disk is full or not writable, ContractViolation for a name given twice or a shape that does not fit.
+/// Throws ResourceError where the disk is full or not writable, BadInput where `path` is a folder or a device, ContractViolation for a
+/// name given twice or a shape that does not fit.
 class ArrayFileWriter {
  public:
   explicit ArrayFileWriter(const std::filesystem::path& path);
@@ -53,7 +54,7 @@ struct LoadedTensor {
 [[nodiscard]] std::vector<LoadedTensor> load_tensors(const std::filesystem::path& path);
 
 /// Writes `content` to a temporary file beside `path`, flushes it to disk and renames it, so that an interrupted or failed
-/// write leaves the old file whole. Throws ResourceError.
+/// write leaves the old file whole. Throws ResourceError; BadInput where `path` is a folder or a device.
 void write_file_atomically(const std::filesystem::path& path, const std::string& content);
 
 /// SHA-256 as lower-case hexadecimal.

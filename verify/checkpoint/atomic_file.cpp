@@ -8,9 +8,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 
 #include "numerics/resource_error.hpp"
 #include "verify/checkpoint/array_file.hpp"
+#include "verify/checkpoint/bad_input.hpp"
 
 namespace lyap {
 namespace {
@@ -48,6 +50,12 @@ int open_without_name(const fs::path& folder) {
 }  // namespace
 
 AtomicFile::AtomicFile(const fs::path& destination) : destination_(destination) {
+  // Renaming onto a device such as /dev/null would replace it.
+  std::error_code error;
+  const fs::file_type type = fs::status(destination, error).type();
+  if (fs::exists(fs::file_status(type)) && type != fs::file_type::regular) {
+    throw BadInput(destination.string(), "is not a regular file, so it cannot be written to");
+  }
   descriptor_ = open_without_name(folder_of(destination));
   if (descriptor_ >= 0) return;
   const fs::path name = temporary_name(destination);

@@ -98,9 +98,10 @@ double ModelConfig::epsilon_or(const std::string& key, double fallback) const {
 
 std::size_t ModelConfig::scaled_size(const std::string& key, double fallback, std::size_t d_model) const {
   const double factor = has(key) ? number(value(key), key) : fallback;
-  const double product = factor * static_cast<double>(d_model);
-  if (!(product >= 1) || product > static_cast<double>(kMaxModelSize) || product != std::floor(product)) {
-    refuse(key, "is " + shown(value(key)) + "; times " + std::to_string(d_model) + " it must be a positive integer");
+  const double product = std::floor(factor * static_cast<double>(d_model));
+  if (!(product >= 1) || product > static_cast<double>(kMaxModelSize)) {
+    refuse(key, "is " + (has(key) ? shown(value(key)) : std::to_string(fallback)) + "; times " + std::to_string(d_model) +
+                    " it must be at least 1 and at most " + std::to_string(kMaxModelSize));
   }
   return static_cast<std::size_t>(product);
 }
@@ -114,6 +115,7 @@ theory::StepSizeLimits ModelConfig::step_limits(const std::string& key) const {
   if (!ordered) refuse(key, "is " + shown(found) + "; a finite lower limit, not above an upper limit of at least 0, was expected");
   // A step size is never negative, so such a limit never acts.
   if (!(limits.lower > 0)) limits.lower = 0.0;
+  if (!(limits.upper > 0)) limits.upper = 0.0;
   return limits;
 }
 

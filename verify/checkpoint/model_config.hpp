@@ -33,7 +33,7 @@ class ModelConfig {
   [[nodiscard]] std::optional<std::string> text(const std::string& key) const;
   /// A finite number above 0.
   [[nodiscard]] double epsilon_or(const std::string& key, double fallback) const;
-  /// d_model times the number at `key`, which must be a positive integer; so 1.5 is a legal factor of 48.
+  /// d_model times the number at `key`, rounded down as the reference implementations do; from 1 to kMaxModelSize.
   [[nodiscard]] std::size_t scaled_size(const std::string& key, double fallback, std::size_t d_model) const;
   /// [lower, upper] with lower <= upper and upper >= 0, absent: no limits. A lower limit below 0 acts like 0 and becomes it.
   [[nodiscard]] theory::StepSizeLimits step_limits(const std::string& key) const;

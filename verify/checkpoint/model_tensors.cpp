@@ -44,6 +44,15 @@ void read_strided(const WeightFile& file, const StoredTensor& tensor, std::span<
   file.map.release(tensor.begin, tensor.begin + (furthest + 1) * width);
 }
 
+// True for a view that shows some elements of its storage more than once, so that the file does not bound its size.
+bool repeats_storage(const WeightFile& file, const StoredTensor& tensor) {
+  std::size_t bits = element_bits(tensor.type);
+  for (const std::size_t extent : tensor.shape) {
+    if (__builtin_mul_overflow(bits, extent, &bits)) return true;
+  }
+  return bits / 8 > file.map.bytes().size();
+}
+
 void read_all(const WeightFile& file, const StoredTensor& tensor, std::span<double> values) {
   if (tensor.is_row_major()) {
     read_contiguous(file, tensor.type, tensor.begin, values);
@@ -64,17 +73,19 @@ ModelTensors::ModelTensors(ModelFiles files) : files_(std::move(files)) {
   }
 }
 
+std::string ModelTensors::where() const {
+  const std::filesystem::path first = files_.weights.front().path;
+  return files_.weights.size() == 1 ? first.string() : (first.parent_path() / files_.index).string();
+}
+
 const ModelTensors::Place& ModelTensors::at(const std::string& name) const {
   const auto place = places_.find(name);
-  if (place != places_.end()) return place->second;
-  const ModelFiles& files = files_;
-  const std::string where = files.weights.size() == 1
-                                ? files.weights.front().path
-                                : (std::filesystem::path(files.weights.front().path).parent_path() / files.index).string();
-  throw BadInput(where, "tensor '" + name + "' is missing");
+  if (place == places_.end()) throw BadInput(where(), "tensor " + quoted_name(name) + " is missing");
+  return place->second;
 }
 
 void ModelTensors::require(const std::string& name, const std::vector<std::size_t>& shape, const std::string& origin) const {
+  if (!contains(name)) throw BadInput(where(), "tensor " + quoted_name(name) + " is missing, but " + origin + " implies it with shape " + shape_text(shape));
   const Place& place = at(name);
   if (place.tensor->shape != shape) {
     throw BadInput(place.file->path, "tensor '" + name + "' has shape " + shape_text(place.tensor->shape) + ", but " + origin + " implies " +
@@ -83,6 +94,9 @@ void ModelTensors::require(const std::string& name, const std::vector<std::size_
   if (!is_weight_type(place.tensor->type)) {
     throw BadInput(place.file->path, "tensor '" + name + "' has dtype " + std::string(element_name(place.tensor->type)) +
                                          "; F32, BF16, F16 or F64 was expected");
+  }
+  if (repeats_storage(*place.file, *place.tensor)) {
+    throw BadInput(place.file->path, "tensor '" + name + "' of shape " + shape_text(shape) + " is larger than the file: it repeats its storage");
   }
 }
 

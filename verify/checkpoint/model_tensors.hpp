@@ -44,6 +44,8 @@ class ModelTensors {
   [[nodiscard]] std::vector<std::string> element_types() const;
 
  private:
+  [[nodiscard]] std::string where() const;  ///< the file that would say where a missing tensor is
+
   ModelFiles files_;
   std::map<std::string, Place> places_;
 };

@@ -14,6 +14,7 @@ using nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kMaxHeaderBytes = 100'000'000;
+constexpr std::size_t kMaxAxes = 64;  // what PyTorch can hold
 
 struct ByteRange {
   std::size_t begin = 0;
@@ -82,6 +83,7 @@ HeaderEntry read_entry(const std::string& name, const json& value, const std::st
   if (!type) throw BadInput(file, tensor + " has the unknown dtype " + quoted_name(type_name));
   entry.tensor.type = *type;
   if (!value["shape"].is_array()) throw BadInput(file, tensor + ": shape must be a list");
+  if (value["shape"].size() > kMaxAxes) throw BadInput(file, tensor + ": shape has more than " + std::to_string(kMaxAxes) + " axes");
   for (const json& extent : value["shape"]) entry.tensor.shape.push_back(read_count(extent, file, tensor + ": shape"));
   const json& offsets = value["data_offsets"];
   if (!offsets.is_array() || offsets.size() != 2) throw BadInput(file, tensor + ": data_offsets must be a list of two numbers");

@@ -122,6 +122,10 @@ json parse_strict_json(std::string_view text, const std::string& file, BareNonFi
   StrictDocument document(file);
   // A byte order mark is not JSON, though the parser would skip it.
   if (text.substr(0, 3) == "\xef\xbb\xbf") throw BadInput(file, "is not valid JSON, byte 1: it begins with a byte order mark");
+  // A zero byte is not JSON either, though the parser would take it for the end and not look further.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    throw BadInput(file, "is not valid JSON, byte " + std::to_string(zero + 1) + ": a zero byte");
+  }
   if (words == BareNonFinite::kRead) {
     const std::string legal = with_legal_non_finite(text);
     json::sax_parse(legal, &document);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "verify/checkpoint/bad_input.hpp"
@@ -14,30 +15,48 @@ namespace {
 
 constexpr std::size_t kStretchBytes = std::size_t{1} << 20;
 
-// The index of the element at byte `target` if the tensor has it: strides are tried axis by axis, the last axis last.
-bool find_index(const StoredTensor& tensor, std::size_t axis, std::size_t remaining, std::vector<std::size_t>& index) {
-  if (axis == tensor.shape.size()) return remaining == 0;
-  const std::size_t stride = tensor.strides[axis];
-  if (stride == 0) {
-    index[axis] = 0;
-    return tensor.shape[axis] > 0 && find_index(tensor, axis + 1, remaining, index);
+// The index of an element of a tensor, given its place in the storage. A view's strides may be anything, so the search gives up after
+// a fixed effort; for row-major tensors and transposed ones it never has to.
+class IndexSearch {
+ public:
+  explicit IndexSearch(const StoredTensor& tensor) : tensor_(tensor), index_(tensor.shape.size()) {}
+
+  [[nodiscard]] std::optional<std::vector<std::size_t>> find(std::size_t element) {
+    constexpr std::size_t kMostAxes = 64;
+    if (index_.size() > kMostAxes || !descend(0, element)) return std::nullopt;
+    return index_;
   }
-  const std::size_t most = std::min(remaining / stride, tensor.shape[axis] - 1);
-  for (std::size_t i = most + 1; i-- > 0;) {
-    index[axis] = i;
-    if (find_index(tensor, axis + 1, remaining - i * stride, index)) return true;
-    if (axis + 1 == tensor.shape.size()) break;
+
+ private:
+  bool descend(std::size_t axis, std::size_t remaining) {
+    if (axis == index_.size()) return remaining == 0;
+    if (effort_left_ == 0) return false;
+    --effort_left_;
+    const std::size_t stride = tensor_.strides[axis];
+    const std::size_t most = stride == 0 ? 0 : std::min(remaining / stride, tensor_.shape[axis] - 1);
+    for (std::size_t i = most + 1; i-- > 0 && effort_left_ > 0;) {
+      index_[axis] = i;
+      if (descend(axis + 1, remaining - i * stride)) return true;
+      if (axis + 1 == index_.size()) return false;
+    }
+    return false;
   }
-  return false;
+
+  const StoredTensor& tensor_;
+  std::vector<std::size_t> index_;
+  std::size_t effort_left_ = 1'000'000;
+};
+
+bool has_elements(const StoredTensor& tensor) {
+  return std::find(tensor.shape.begin(), tensor.shape.end(), std::size_t{0}) == tensor.shape.end();
 }
 
 std::string place_of(const WeightFile& file, ElementType type, std::size_t byte) {
   const std::size_t width = element_bits(type) / 8;
   for (const StoredTensor& tensor : file.tensors) {
-    if (tensor.type != type || byte < tensor.begin || tensor.elements() == 0) continue;
-    std::vector<std::size_t> index(tensor.shape.size());
-    if ((byte - tensor.begin) % width == 0 && find_index(tensor, 0, (byte - tensor.begin) / width, index)) {
-      return "tensor " + quoted_name(tensor.name) + " at index " + shape_text(index);
+    if (tensor.type != type || byte < tensor.begin || (byte - tensor.begin) % width != 0 || !has_elements(tensor)) continue;
+    if (const auto index = IndexSearch(tensor).find((byte - tensor.begin) / width)) {
+      return "tensor " + quoted_name(tensor.name) + " at index " + shape_text(*index);
     }
   }
   return "a number outside every tensor, at byte " + std::to_string(byte) + " of the file,";
@@ -56,6 +75,8 @@ void require_finite(const WeightFile& file, const StoredRun& run, std::size_t be
   }
 }
 
+// The look for non-finite numbers finds each stretch in the processor's cache, where the hash left it: together they are hardly slower
+// than the hash alone.
 std::string digest_finite_file(const WeightFile& file) {
   std::vector<StoredRun> runs = file.runs;
   std::sort(runs.begin(), runs.end(), [](const StoredRun& left, const StoredRun& right) { return left.begin < right.begin; });
@@ -91,7 +112,11 @@ std::vector<std::string> digest_finite_files(const std::vector<WeightFile>& file
   {
     std::vector<std::jthread> others;
     const std::size_t threads = std::min<std::size_t>(files.size(), std::max(1u, std::thread::hardware_concurrency()));
-    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work);
+    try {
+      for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work);
+    } catch (const std::system_error&) {
+      // The threads that the system grants do all the work.
+    }
     work();
   }
   for (const std::exception_ptr& failure : failures) {

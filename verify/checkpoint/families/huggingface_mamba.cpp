@@ -42,6 +42,7 @@ ModelLayout lay_out_huggingface_mamba(const ModelConfig& config, const ModelTens
   description.layers = config.size("num_hidden_layers");
   description.final_norm_epsilon = sizes.norm_epsilon;
   TensorChecklist checklist(config, tensors);
+  checklist.require_block_count("num_hidden_layers", description.layers, prefix + "layers.");
   lay_out_frame(checklist, {prefix, config.size("vocab_size"), sizes.d_model, config.flag("tie_word_embeddings"), true}, layout);
   for (std::size_t layer = 0; layer < description.layers; ++layer) require_mamba1_block(checklist, names(layer), sizes);
   checklist.refuse_the_rest();

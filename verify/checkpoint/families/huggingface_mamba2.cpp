@@ -5,15 +5,15 @@
 namespace lyap {
 namespace {
 
-// Sizes that the tensors' shapes cannot tell apart (heads and groups) must be in the config. norm_before_gate is not read, because
-// transformers does not read it either: the gate always comes first.
+// Defaults are those of the class Mamba2Config of transformers. norm_before_gate is not read, because transformers does not read it
+// either: the gate always comes first.
 Mamba2Sizes read_sizes(const ModelConfig& config, bool hf_compat) {
   Mamba2Sizes sizes;
   sizes.d_model = config.size("hidden_size");
-  sizes.heads = config.size("num_heads");
-  sizes.head_dim = config.size("head_dim");
-  sizes.d_state = config.size("state_size");
-  sizes.groups = config.size("n_groups");
+  sizes.heads = config.size_or("num_heads", 128);
+  sizes.head_dim = config.size_or("head_dim", 64);
+  sizes.d_state = config.size_or("state_size", 128);
+  sizes.groups = config.size_or("n_groups", 8);
   sizes.d_conv = config.size_or("conv_kernel", 4);
   sizes.norm_epsilon = config.epsilon_or("layer_norm_epsilon", 1e-5);
   sizes.gated_norm_epsilon = sizes.norm_epsilon;
@@ -48,6 +48,7 @@ ModelLayout lay_out_huggingface_mamba2(const ModelConfig& config, const ModelTen
   description.layers = config.size("num_hidden_layers");
   description.final_norm_epsilon = sizes.norm_epsilon;
   TensorChecklist checklist(config, tensors);
+  checklist.require_block_count("num_hidden_layers", description.layers, prefix + "layers.");
   lay_out_frame(checklist, {prefix, config.size("vocab_size"), sizes.d_model, config.flag("tie_word_embeddings"), false}, layout);
   for (std::size_t layer = 0; layer < description.layers; ++layer) require_mamba2_block(checklist, names(layer), sizes);
   checklist.refuse_the_rest();

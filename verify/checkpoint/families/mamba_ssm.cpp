@@ -118,6 +118,7 @@ ModelLayout lay_out_mamba_ssm(const ModelConfig& config, const ModelTensors& ten
   const std::size_t multiple = config.size_or("pad_vocab_size_multiple", 8);
   const std::size_t vocabulary = (config.size("vocab_size") + multiple - 1) / multiple * multiple;
   TensorChecklist checklist(config, tensors);
+  checklist.require_block_count("n_layer", layout.description.layers, "backbone.layers.");
   lay_out_frame(checklist, {"backbone.", vocabulary, config.size("d_model"), config.flag("tie_embeddings"), true}, layout);
   if (kind == "Mamba1") {
     lay_out_mamba1(checklist, read_mamba1_sizes(config, options), layout);

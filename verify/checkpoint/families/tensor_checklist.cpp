@@ -1,7 +1,8 @@
 #include "verify/checkpoint/families/tensor_checklist.hpp"
 
-#include <algorithm>
-#include <array>
+#include <charconv>
+#include <optional>
+#include <set>
 #include <string_view>
 
 #include "verify/checkpoint/bad_input.hpp"
@@ -9,12 +10,14 @@
 namespace lyap {
 namespace {
 
-// A name with one of these belongs to a block or to the head; other tensors (a value head, say) do not change what is certified.
-constexpr std::array<std::string_view, 13> kMarks = {"layers.", ".mixer.", ".mamba.",  "A_log",   "dt_bias", "dt_proj",   "x_proj",
-                                                     "conv1d",  "in_proj", "out_proj", "lm_head", "lora_",   "embedding"};
-
-bool belongs_to_the_model(const std::string& name) {
-  return std::any_of(kMarks.begin(), kMarks.end(), [&](std::string_view mark) { return name.find(mark) != std::string::npos; });
+// The index N of a name prefix + "N.rest", or nothing.
+std::optional<std::size_t> find_block_index(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return std::nullopt;
+  name.remove_prefix(prefix.size());
+  std::size_t index = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), index);
+  const bool whole = error == std::errc() && end != name.data() + name.size() && *end == '.';
+  return whole ? std::optional(index) : std::nullopt;
 }
 
 }  // namespace
@@ -24,9 +27,19 @@ void TensorChecklist::require(const std::string& name, const std::vector<std::si
   expected_.insert(name);
 }
 
+void TensorChecklist::require_block_count(const std::string& key, std::size_t count, const std::string& prefix) const {
+  std::set<std::size_t> found;
+  for (const auto& [name, place] : tensors_.places()) {
+    if (const auto index = find_block_index(name, prefix)) found.insert(*index);
+  }
+  if (found.size() != count) {
+    config_.refuse(key, "is " + std::to_string(count) + ", but the weights have " + std::to_string(found.size()) + " blocks named " + prefix + "N");
+  }
+}
+
 void TensorChecklist::refuse_the_rest() const {
   for (const auto& [name, place] : tensors_.places()) {
-    if (!expected_.contains(name) && belongs_to_the_model(name)) {
+    if (!expected_.contains(name)) {
       throw BadInput(place.file->path, "tensor " + quoted_name(name) + " is unexpected: the model that " + config_.file() +
                                            " describes has no such tensor");
     }

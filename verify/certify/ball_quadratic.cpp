@@ -18,6 +18,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kRelativeShift =
     1e-9;  // what is left for the smallest eigenvalue, relative to the mean multiplier and diagonal
 constexpr double kRaise = 1.02;  // multipliers grow by this until R is positive definite
+constexpr double kShare = 0.002;  // and by this of the largest, for taps at which a rough window asks for next to nothing
 constexpr int kAttempts = 200;
 constexpr int kRefinements = 2;
 
@@ -237,7 +238,8 @@ double quadratic_lower_bound(const BallQuadratic& quadratic, const RowMajorMatri
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const double bound = lower_bound_at(quadratic, hessian, mu);
     if (bound > -kInfinity) return bound;
-    for (double& multiplier : mu) multiplier *= kRaise;
+    const double largest = *std::max_element(mu.begin(), mu.end());
+    for (double& multiplier : mu) multiplier = kRaise * multiplier + kShare * largest;
   }
   return -kInfinity;
 }

@@ -253,8 +253,8 @@ void Sharpening::prove(const Job& job) {
   const std::size_t row = window_row(job);
   const double value = windows_.values[row];
   if (value > proved_from_[row] - kWorthAnother * std::fabs(value)) return;  // a window as good has been tried
-  proved_from_[row] = value;
   const double bound = lower_bound(functional(job), windows_.window(row));
+  if (bound > -kInfinity) proved_from_[row] = value;
   switch (job.kind) {
     case Job::Kind::kStepLower: step_lower_[job.which] = std::max(step_lower_[job.which], bound); break;
     case Job::Kind::kStepUpper: step_upper_[job.which] = std::min(step_upper_[job.which], -bound); break;

@@ -32,7 +32,8 @@ std::map<std::string, CraftedTensor> plain_tensors(const fs::path& file) {
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof length);
   std::map<std::string, CraftedTensor> tensors;
-  for (const auto& [name, entry] : json::parse(bytes.substr(8, length)).items()) {
+  const json header = json::parse(bytes.substr(8, length));
+  for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") continue;
     const std::size_t begin = entry["data_offsets"][0];
     const std::size_t end = entry["data_offsets"][1];

@@ -25,6 +25,7 @@ constexpr std::size_t kLargestWindow = 1536;     // J d_model up to which the ta
 constexpr std::size_t kRefinedChannels = 48;
 constexpr std::size_t kDecidingFirst = 32;
 constexpr double kWorthAnother = 1e-3;  // a window better by this, relatively, is worth another factorisation
+constexpr double kGoodGap = 0.1;        // so is a bound this far, relatively, from what its window reaches
 constexpr std::size_t kWitnessesAlways = 8;
 constexpr std::size_t kPeriods[] = {1, 2, 3, 4, 8};
 
@@ -69,6 +70,7 @@ class Sharpening {
     result_.periodic.assign(block_.d_inner, {{}, kInfinity});
     log_mean_step_.assign(block_.d_inner, kInfinity);
     proved_from_.assign(2 * block_.d_inner + 4 * block_.d_state, kInfinity);
+    proved_.assign(proved_from_.size(), -kInfinity);
   }
 
   SharpBounds run() {
@@ -120,6 +122,7 @@ class Sharpening {
   std::vector<double> step_lower_, step_upper_, BC_lower_, BC_upper_;  // ends apart: jobs run at the same time
   std::vector<double> log_mean_step_;      // of the best periodic inputs
   std::vector<double> proved_from_;        // by row of windows_: the window's value that a bound was last proved from
+  std::vector<double> proved_;             // and the best bound so far
   SharpBounds result_;
 };
 
@@ -252,9 +255,11 @@ void Sharpening::prove(const Job& job) {
   }
   const std::size_t row = window_row(job);
   const double value = windows_.values[row];
-  if (value > proved_from_[row] - kWorthAnother * std::fabs(value)) return;  // a window as good has been tried
+  const bool as_good = value > proved_from_[row] - kWorthAnother * std::fabs(value);
+  if (as_good && value - proved_[row] < kGoodGap * std::fabs(value)) return;  // sharp already, from a window as good
   const double bound = lower_bound(functional(job), windows_.window(row));
-  if (bound > -kInfinity) proved_from_[row] = value;
+  proved_from_[row] = value;
+  proved_[row] = std::max(proved_[row], bound);
   switch (job.kind) {
     case Job::Kind::kStepLower: step_lower_[job.which] = std::max(step_lower_[job.which], bound); break;
     case Job::Kind::kStepUpper: step_upper_[job.which] = std::min(step_upper_[job.which], -bound); break;

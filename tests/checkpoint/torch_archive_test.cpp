@@ -1,13 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <unistd.h>
 #include <filesystem>
-#include <fstream>
 #include <random>
 #include <variant>
 
 #include "tests/checkpoint/stored_zip.hpp"
+#include "tests/checkpoint/temporary_folder.hpp"
 #include "verify/checkpoint/bad_input.hpp"
 #include "verify/checkpoint/checkpoint.hpp"
 #include "verify/checkpoint/weight_file.hpp"
@@ -18,29 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 const fs::path kFixtures = fs::path(LYAP_SOURCE_DIR) / "tests/data/fixtures";
-
-class TemporaryFolder {
- public:
-  TemporaryFolder()
-      : path_(fs::temp_directory_path() /
-              ("lyap_torch_" + std::to_string(::getpid()) + "_" + std::to_string(counter_++))) {
-    fs::create_directories(path_);
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  [[nodiscard]] fs::path write(const std::string& content) const {
-    std::ofstream(path_ / "pytorch_model.bin", std::ios::binary) << content;
-    return path_ / "pytorch_model.bin";
-  }
-
- private:
-  static inline int counter_ = 0;
-  fs::path path_;
-};
-
-std::string read_bytes(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 // Pieces of a pickle.
 std::string unicode(const std::string& text) {
@@ -79,8 +55,8 @@ std::string archive(const std::string& pickle, const std::string& data = std::st
 }
 
 std::string refusal(const std::string& content) {
-  const TemporaryFolder folder;
-  const fs::path file = folder.write(content);
+  const testing::TemporaryFolder folder;
+  const fs::path file = folder.write("pytorch_model.bin", content);
   try {
     static_cast<void>(open_torch_archive(file, "pytorch_model.bin"));
   } catch (const BadInput& error) {
@@ -118,10 +94,10 @@ TEST(TorchArchive, PickledFixturesHoldTheWeightsOfTheirSafetensorsSiblings) {
 }
 
 TEST(TorchArchive, AViewIsReadWhereItsOffsetAndStridesSay) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const std::string view = state_dict(
       unicode("w") + tensor(storage("HalfStorage", "0", 12), 1, {integer(2), integer(3)}, {integer(1), integer(2)}));
-  const WeightFile file = open_torch_archive(folder.write(archive(view)), "pytorch_model.bin");
+  const WeightFile file = open_torch_archive(folder.write("pytorch_model.bin", archive(view)), "pytorch_model.bin");
   ASSERT_EQ(file.tensors.size(), 1u);
   EXPECT_EQ(file.tensors[0].strides, (std::vector<std::size_t>{1, 2}));
   ASSERT_EQ(file.runs.size(), 1u);
@@ -185,6 +161,12 @@ TEST(TorchArchive, DamagedPicklesAreRefused) {
               HasSubstr("state dict"));  // a list that holds itself
 }
 
+TEST(TorchArchive, NothingMayFollowThePicklesEndAndOnlyDictsHaveState) {
+  EXPECT_THAT(refusal(archive(one_tensor() + "x")), HasSubstr("goes on after its end"));
+  EXPECT_EQ(refusal(archive("\x80\x02}" + one_tensor().substr(3, one_tensor().size() - 4) + "}b.")), "accepted");
+  EXPECT_THAT(refusal(archive("\x80\x02]}b.")), HasSubstr("not a dict"));
+}
+
 TEST(TorchArchive, OtherContainersAreRefusedWithAdvice) {
   EXPECT_THAT(refusal(std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14)),
               HasSubstr("torch.save"));
@@ -207,7 +189,7 @@ TEST(TorchArchive, OtherContainersAreRefusedWithAdvice) {
 
 // Whatever is damaged: the file is read, or refused as bad input; nothing else happens.
 TEST(TorchArchive, RandomDamageIsReadOrRefused) {
-  const std::string good = read_bytes(kFixtures / "mamba-original/pytorch_model.bin");
+  const std::string good = testing::bytes_of(kFixtures / "mamba-original/pytorch_model.bin");
   const char* scale = std::getenv("LYAP_TEST_SCALE");
   const int cases = static_cast<int>(1500 * (scale == nullptr ? 1.0 : std::atof(scale)));
   std::mt19937_64 random(42);

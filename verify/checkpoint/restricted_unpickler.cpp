@@ -13,8 +13,8 @@
 namespace lyap {
 namespace {
 
-constexpr std::size_t kLargestStack = 1'000'000;
-constexpr std::size_t kLargestMemo = 4'000'000;
+// A state dict of a thousand tensors has some twenty thousand objects.
+constexpr std::size_t kMostObjects = 1'000'000;
 constexpr std::size_t kLargestString = 1 << 20;
 
 constexpr std::array<std::string_view, 10> kStorages{"FloatStorage", "HalfStorage", "BFloat16Storage", "DoubleStorage",
@@ -74,7 +74,7 @@ class Unpickler {
     return &arena_.back();
   }
   void push(Value* value) {
-    if (stack_.size() >= kLargestStack || arena_.size() >= kLargestMemo) refuse("more objects than a state dict has");
+    if (stack_.size() >= kMostObjects || arena_.size() >= kMostObjects) refuse("more objects than a state dict has");
     stack_.push_back(value);
   }
   Value* pop() {
@@ -104,7 +104,7 @@ class Unpickler {
     push(tuple);
   }
   void remember(std::size_t index) {
-    if (index >= kLargestMemo) refuse("memo index " + std::to_string(index));
+    if (index >= kMostObjects) refuse("memo index " + std::to_string(index));
     if (stack_.empty()) refuse("remembers a value that is not there");
     memo_[index] = stack_.back();
   }
@@ -235,7 +235,7 @@ void Unpickler::call() {
 void Unpickler::set_items(const std::vector<Value*>& items) {
   Value* dict = pop();
   if (dict->kind != Kind::kDict || items.size() % 2 != 0) refuse("sets items of something that is not a dict");
-  if (dict->children.size() + items.size() > kLargestStack) refuse("more objects than a state dict has");
+  if (dict->children.size() + items.size() > kMostObjects) refuse("more objects than a state dict has");
   dict->children.insert(dict->children.end(), items.begin(), items.end());
   push(dict);
 }
@@ -319,9 +319,10 @@ bool Unpickler::step(std::uint8_t opcode) {
     case 'R':
       call();
       break;
-    case 'b':
+    case 'b':  // attributes of an OrderedDict, such as _metadata: of no interest
       pop();
-      break;  // BUILD: attributes such as _metadata, of no interest
+      if (stack_.empty() || stack_.back()->kind != Kind::kDict) refuse("sets the state of something that is not a dict");
+      break;
     case 's': {
       Value* value = pop();
       Value* key = pop();
@@ -362,6 +363,7 @@ std::vector<PickledTensor> Unpickler::run() {
     opcode_at_ = at_;
     more = step(byte());
   }
+  if (at_ != pickle_.size()) refuse("goes on after its end");
   return state_dict();
 }
 

@@ -17,11 +17,11 @@ struct PickledTensor {
   std::vector<std::size_t> shape, strides;
 };
 
-/// The tensors of a state dict written by torch.save, read from its pickle without running anything: opcodes and
-/// globals outside a short list are refused by name, as are values other than tensors. Allowed globals:
-/// collections.OrderedDict, torch._utils._rebuild_tensor_v2, torch._utils._rebuild_parameter, torch.*Storage of the
-/// plain types, torch.Size. Nothing recurses; stack, memo, strings and nesting are bounded. Throws BadInput, naming
-/// `file`.
+/// The tensors of a state dict written by torch.save, read from its pickle (protocol 2) without running anything:
+/// opcodes and globals outside a short list (pickle_opcode.hpp, tensor_pickle.hpp) are refused by name, as is every
+/// value that is not a tensor. Attributes of the state dict (_metadata) are dropped. Nothing recurses; bytes, objects,
+/// memo, strings and axes are bounded. Throws BadInput that names `file`, the byte of the pickle and what was found
+/// there.
 [[nodiscard]] std::vector<PickledTensor> unpickle_state_dict(std::span<const std::byte> pickle,
                                                              const std::string& file);
 

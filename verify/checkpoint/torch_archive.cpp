@@ -23,17 +23,32 @@ bool is_legacy(std::span<const std::byte> bytes) {
   return bytes.size() >= sizeof kMagic && std::memcmp(bytes.data(), kMagic, sizeof kMagic) == 0;
 }
 
+// torch.save writes FOLDER/NAME with plain names; nothing is ever unpacked, but such a path has no business here.
+bool is_plain_path(const std::string& path) {
+  if (path.find_first_of(std::string_view("\\\0", 2)) != std::string::npos) return false;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = std::string_view(path).substr(begin, end - begin);
+    if (part.empty() || part == "." || part == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
 // Members by their path below the archive's one top folder.
 std::map<std::string, ZipMember> members_below_top(const std::vector<ZipMember>& members, const std::string& file) {
   std::map<std::string, ZipMember> below;
   std::string top;
   for (const ZipMember& member : members) {
+    if (!is_plain_path(member.name)) throw BadInput(file, "has a member with the path " + quoted_name(member.name));
     const std::size_t slash = member.name.find('/');
-    if (slash == std::string::npos)
+    if (slash == std::string::npos) {
       throw BadInput(file, "has the member " + quoted_name(member.name) + " outside the folder that torch.save makes");
+    }
     const std::string folder = member.name.substr(0, slash);
-    if (!top.empty() && folder != top)
+    if (!top.empty() && folder != top) {
       throw BadInput(file, "has two top folders, " + quoted_name(top) + " and " + quoted_name(folder));
+    }
     top = folder;
     below.emplace(member.name.substr(slash + 1), member);
   }
@@ -101,7 +116,7 @@ WeightFile open_torch_archive(const std::filesystem::path& path, const std::stri
                    "is in torch's format from before its zip files; load it and write it again with torch.save, or as "
                    "safetensors");
   }
-  const std::map<std::string, ZipMember> members = members_below_top(read_zip_directory(path, map.bytes()), file);
+  const std::map<std::string, ZipMember> members = members_below_top(read_zip_directory(map.bytes(), file), file);
   require_little_endian(members, map.bytes(), file);
   const ZipMember& pickle = require_member(members, "data.pkl", file);
 
@@ -118,6 +133,7 @@ WeightFile open_torch_archive(const std::filesystem::path& path, const std::stri
     else if (at->second != std::pair{type, tensor.storage_elements})
       throw BadInput(file, "storage " + quoted_name(tensor.storage_key) + " is described in two ways");
   }
+  result.map.release(0, result.map.bytes().size());
   return result;
 }
 

@@ -3,11 +3,10 @@
 #include <zip.h>
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <set>
-#include <unordered_map>
 
+#include "numerics/resource_error.hpp"
 #include "verify/checkpoint/bad_input.hpp"
 
 namespace lyap {
@@ -20,11 +19,10 @@ constexpr std::uint32_t kEnd64 = 0x06064b50;
 constexpr std::uint32_t kEnd64Locator = 0x07064b50;
 constexpr std::size_t kEndSize = 22;
 constexpr std::size_t kEnd64LocatorSize = 20;
+constexpr std::size_t kEnd64Size = 56;
+constexpr std::size_t kLocalHeaderSize = 30;
+constexpr std::size_t kCentralHeaderSize = 46;
 constexpr std::size_t kLongestComment = 65535;
-
-struct ArchiveCloser {
-  void operator()(zip_t* archive) const { zip_discard(archive); }
-};
 
 // The archive's bytes, every access checked.
 class Reader {
@@ -59,22 +57,22 @@ struct Directory {
   std::size_t entries = 0;
 };
 
+// The end record is the last one whose comment reaches exactly to the end of the file.
 Directory find_directory(const Reader& archive) {
   if (archive.size() < kEndSize) archive.refuse("is too short for a zip archive (truncated?)");
   const std::size_t last = archive.size() - kEndSize;
   const std::size_t first = last > kLongestComment ? last - kLongestComment : 0;
   for (std::size_t at = last + 1; at-- > first;) {
-    if (archive.number(at, 4) != kEnd) continue;
-    Directory directory{archive.number(at + 16, 4), archive.number(at + 10, 2)};
-    if (at >= kEnd64LocatorSize && archive.number(at - kEnd64LocatorSize, 4) == kEnd64Locator) {
-      const std::size_t end64 = archive.number(at - kEnd64LocatorSize + 8, 8);
-      archive.require(end64, 56);
-      if (archive.number(end64, 4) != kEnd64) archive.refuse("its zip64 directory is damaged");
-      directory = {archive.number(end64 + 48, 8), archive.number(end64 + 32, 8)};
+    if (archive.number(at, 4) != kEnd || archive.number(at + 20, 2) != last - at) continue;
+    if (at < kEnd64LocatorSize || archive.number(at - kEnd64LocatorSize, 4) != kEnd64Locator) {
+      return {archive.number(at + 16, 4), archive.number(at + 10, 2)};
     }
-    return directory;
+    const std::size_t end64 = archive.number(at - kEnd64LocatorSize + 8, 8);
+    archive.require(end64, kEnd64Size);
+    if (archive.number(end64, 4) != kEnd64) archive.refuse("its zip64 directory is damaged");
+    return {archive.number(end64 + 48, 8), archive.number(end64 + 32, 8)};
   }
-  archive.refuse("has no zip directory at its end (truncated?)");
+  archive.refuse("has no zip directory at its end (not a file of torch.save, or truncated)");
 }
 
 // A central header's fields after the zip64 extra field, if any, has had its say.
@@ -87,14 +85,14 @@ CentralEntry read_entry(const Reader& archive, std::size_t at) {
   if (archive.number(at, 4) != kCentralHeader) archive.refuse("its zip directory is damaged");
   const std::size_t name_length = archive.number(at + 28, 2);
   const std::size_t extra_length = archive.number(at + 30, 2);
-  CentralEntry entry{archive.text(at + 46, name_length),
+  CentralEntry entry{archive.text(at + kCentralHeaderSize, name_length),
                      archive.number(at + 8, 2),
                      archive.number(at + 10, 2),
                      archive.number(at + 20, 4),
                      archive.number(at + 24, 4),
                      archive.number(at + 42, 4),
-                     46 + name_length + extra_length + archive.number(at + 32, 2)};
-  std::size_t extra = at + 46 + name_length;
+                     kCentralHeaderSize + name_length + extra_length + archive.number(at + 32, 2)};
+  std::size_t extra = at + kCentralHeaderSize + name_length;
   const std::size_t extra_end = extra + extra_length;
   while (extra + 4 <= extra_end) {
     const std::size_t length = archive.number(extra + 2, 2);
@@ -121,42 +119,68 @@ ZipMember member_of(const Reader& archive, const CentralEntry& entry) {
   if (entry.method != 0)
     archive.refuse(shown + " is compressed; torch.save stores its members, so save the file again");
   if (entry.packed != entry.size) archive.refuse(shown + " is stored but its two sizes differ");
-  archive.require(entry.local, 30);
+  archive.require(entry.local, kLocalHeaderSize);
   if (archive.number(entry.local, 4) != kLocalHeader)
     archive.refuse(shown + " has no local header where the directory says");
-  const std::size_t begin =
-      entry.local + 30 + archive.number(entry.local + 26, 2) + archive.number(entry.local + 28, 2);
+  const std::size_t name_length = archive.number(entry.local + 26, 2);
+  const std::size_t name = entry.local + kLocalHeaderSize;
+  if (archive.text(name, name_length) != entry.name) archive.refuse(shown + " has another name in its local header");
+  const std::size_t begin = name + name_length + archive.number(entry.local + 28, 2);
   archive.require(begin, entry.size);
   return {entry.name, begin, entry.size};
 }
 
-// libzip's own consistency check of headers against directory.
-std::size_t checked_entry_count(const std::filesystem::path& path) {
-  int error = 0;
-  const std::unique_ptr<zip_t, ArchiveCloser> archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &error));
-  if (archive == nullptr) {
-    zip_error_t reason;
-    zip_error_init_with_code(&reason, error);
-    const std::string text = zip_error_strerror(&reason);
-    zip_error_fini(&reason);
-    throw BadInput(path.string(), "is not a sound zip archive: " + text);
+// libzip's view of the archive, once it has found headers and directory consistent.
+class ListedArchive {
+ public:
+  ListedArchive(std::span<const std::byte> bytes, const std::string& file) {
+    zip_error_t error;
+    zip_error_init(&error);
+    zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
+    if (source != nullptr) archive_.reset(zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error));
+    const bool out_of_memory = zip_error_code_zip(&error) == ZIP_ER_MEMORY;
+    const std::string problem = zip_error_strerror(&error);
+    zip_error_fini(&error);
+    if (archive_ != nullptr) return;  // and owns the source
+    if (source != nullptr) zip_source_free(source);
+    if (out_of_memory) throw ResourceError(file + ": not enough memory to read its zip directory");
+    throw BadInput(file, "is not a sound zip archive: " + problem);
   }
-  return static_cast<std::size_t>(zip_get_num_entries(archive.get(), 0));
-}
+
+  [[nodiscard]] std::size_t entries() const { return static_cast<std::size_t>(zip_get_num_entries(archive_.get(), 0)); }
+
+  // Whether libzip read the same from the directory's entry of this index.
+  [[nodiscard]] bool agrees(std::size_t index, const CentralEntry& entry) const {
+    zip_stat_t listed;
+    zip_stat_init(&listed);
+    const char* name = zip_get_name(archive_.get(), index, ZIP_FL_ENC_RAW);
+    if (name == nullptr || zip_stat_index(archive_.get(), index, 0, &listed) != 0) return false;
+    return entry.name == name && entry.size == listed.size && entry.packed == listed.comp_size &&
+           entry.method == listed.comp_method;
+  }
+
+ private:
+  struct Discard {
+    void operator()(zip_t* archive) const { zip_discard(archive); }
+  };
+  std::unique_ptr<zip_t, Discard> archive_;
+};
 
 }  // namespace
 
-std::vector<ZipMember> read_zip_directory(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-  const std::string file = path.string();
-  const std::size_t listed = checked_entry_count(path);
+std::vector<ZipMember> read_zip_directory(std::span<const std::byte> bytes, const std::string& file) {
   const Reader archive(bytes, file);
   const Directory directory = find_directory(archive);
-  if (directory.entries != listed) archive.refuse("its zip directory is damaged");
+  const ListedArchive listed(bytes, file);
+  if (directory.entries != listed.entries())
+    archive.refuse("its zip directory is damaged: two ways to read it disagree");
   std::vector<ZipMember> members;
   std::set<std::string> names;
   std::size_t at = directory.begin;
   for (std::size_t i = 0; i < directory.entries; ++i) {
     const CentralEntry entry = read_entry(archive, at);
+    if (!listed.agrees(i, entry))
+      archive.refuse("its zip directory is damaged: two ways to read member " + std::to_string(i) + " disagree");
     if (!names.insert(entry.name).second) archive.refuse("has the member " + quoted_name(entry.name) + " twice");
     members.push_back(member_of(archive, entry));
     at += entry.total;

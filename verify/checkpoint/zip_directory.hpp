@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,10 +14,10 @@ struct ZipMember {
   std::size_t size = 0;
 };
 
-/// The members of the zip archive `bytes`, the content of `path`, zip64 included. libzip checks that the archive is
-/// consistent and lists it; where a member's data begin is read from its headers, since libzip does not say. Throws
-/// BadInput: not a zip, compressed or encrypted members, a name twice, data outside the file.
-[[nodiscard]] std::vector<ZipMember> read_zip_directory(const std::filesystem::path& path,
-                                                        std::span<const std::byte> bytes);
+/// The members of the zip archive `bytes`, zip64 included. libzip checks that the archive is consistent and lists it;
+/// where a member's data begin is read from the headers here, since libzip does not say, and both readings must agree.
+/// Check sums of the data are not looked at: that would read the whole file. Throws BadInput that names `file`: not a
+/// zip, compressed or encrypted members, a name twice, data outside the file.
+[[nodiscard]] std::vector<ZipMember> read_zip_directory(std::span<const std::byte> bytes, const std::string& file);
 
 }  // namespace lyap

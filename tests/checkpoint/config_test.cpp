@@ -9,9 +9,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using ::testing::AllOf;
 using testing::CraftedModel;
 using testing::fixture;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::string refusal_of_folder(const fs::path& folder) {
@@ -25,10 +25,23 @@ std::string refusal_with(const std::string& key, const json& value, const char* 
 }
 
 TEST(Config, SizesArePositiveIntegersOfReasonableSize) {
-  for (const char* key : {"hidden_size", "num_hidden_layers", "vocab_size", "num_heads", "head_dim", "state_size", "n_groups", "conv_kernel"}) {
-    for (const json& value : std::vector<json>{0, -1, 1.5, 48.0, "48", true, json::array({48}), json::object(), 2147483648, 1e300,
-                                               18446744073709551615u, {{"__float__", "Infinity"}}, {{"__float__", "NaN"}}}) {
-      EXPECT_THAT(refusal_with(key, value), AllOf(HasSubstr(std::string("config.json: ") + key + ": is "), HasSubstr("positive integer")))
+  for (const char* key : {"hidden_size", "num_hidden_layers", "vocab_size", "num_heads", "head_dim", "state_size",
+                          "n_groups", "conv_kernel"}) {
+    for (const json& value : std::vector<json>{0,
+                                               -1,
+                                               1.5,
+                                               48.0,
+                                               "48",
+                                               true,
+                                               json::array({48}),
+                                               json::object(),
+                                               2147483648,
+                                               1e300,
+                                               18446744073709551615u,
+                                               {{"__float__", "Infinity"}},
+                                               {{"__float__", "NaN"}}}) {
+      EXPECT_THAT(refusal_with(key, value),
+                  AllOf(HasSubstr(std::string("config.json: ") + key + ": is "), HasSubstr("positive integer")))
           << value;
     }
   }
@@ -50,8 +63,11 @@ TEST(Config, RequiredKeysAreNamedWhereTheyAreMissing) {
 }
 
 TEST(Config, EpsilonIsAFinitePositiveNumber) {
-  for (const json& value : std::vector<json>{0, 0.0, -1e-5, "1e-5", true, {{"__float__", "NaN"}}, {{"__float__", "Infinity"}}}) {
-    EXPECT_THAT(refusal_with("layer_norm_epsilon", value), AllOf(HasSubstr("layer_norm_epsilon: is"), HasSubstr("expected"))) << value;
+  for (const json& value :
+       std::vector<json>{0, 0.0, -1e-5, "1e-5", true, {{"__float__", "NaN"}}, {{"__float__", "Infinity"}}}) {
+    EXPECT_THAT(refusal_with("layer_norm_epsilon", value),
+                AllOf(HasSubstr("layer_norm_epsilon: is"), HasSubstr("expected")))
+        << value;
   }
   EXPECT_EQ(refusal_with("layer_norm_epsilon", 1), "accepted");
   EXPECT_EQ(refusal_with("layer_norm_epsilon", 5e-324), "accepted");
@@ -70,14 +86,15 @@ TEST(Config, NumbersAreTheNearestBinary64) {
     return Checkpoint::open(folder.path()).description().final_norm_epsilon;
   };
   EXPECT_EQ(epsilon("0.00001"), 1e-5);
-  EXPECT_EQ(epsilon("1.00000000000000011102230246251565404236316680908203125"), 1.0);                // a tie goes to even
+  EXPECT_EQ(epsilon("1.00000000000000011102230246251565404236316680908203125"), 1.0);  // a tie goes to even
   EXPECT_EQ(epsilon("1.00000000000000011102230246251565404236316680908203126"), 0x1.0000000000001p0);
 }
 
 TEST(Config, FlagsAreTrueOrFalse) {
   for (const char* key : {"use_bias", "use_conv_bias", "tie_word_embeddings", "rms_norm"}) {
     for (const json& value : std::vector<json>{0, 1, "true", json::array()}) {
-      EXPECT_THAT(refusal_with(key, value), AllOf(HasSubstr(std::string("config.json: ") + key), HasSubstr("true or false")))
+      EXPECT_THAT(refusal_with(key, value),
+                  AllOf(HasSubstr(std::string("config.json: ") + key), HasSubstr("true or false")))
           << value;
     }
   }
@@ -93,7 +110,8 @@ TEST(Config, ExpandIsAPositiveFactorRoundedDownAsTransformersDoes) {
   EXPECT_EQ(refusal_by(2.0), "accepted");
   EXPECT_EQ(refusal_by(2.02), "accepted");  // 96.96 channels
   EXPECT_THAT(refusal_by(3), AllOf(HasSubstr("96 channels"), HasSubstr("144")));
-  for (const json& factor : std::vector<json>{0, -2, 1e300, 0.001, "2", {{"__float__", "Infinity"}}, {{"__float__", "NaN"}}}) {
+  for (const json& factor :
+       std::vector<json>{0, -2, 1e300, 0.001, "2", {{"__float__", "Infinity"}}, {{"__float__", "NaN"}}}) {
     EXPECT_THAT(refusal_by(factor), HasSubstr("config.json: expand: is ")) << factor;
   }
 }
@@ -119,15 +137,19 @@ TEST(Config, IsAStrictJsonObject) {
 }
 
 TEST(Config, NamesItsArchitecture) {
-  EXPECT_THAT(refusal_with("model_type", "perceptron"), AllOf(HasSubstr("'perceptron'"), HasSubstr("unknown"), HasSubstr("supported are")));
-  EXPECT_THAT(refusal_with("model_type", "jamba"), AllOf(HasSubstr("'jamba'"), HasSubstr("not supported yet"), HasSubstr("supported are")));
+  EXPECT_THAT(refusal_with("model_type", "perceptron"),
+              AllOf(HasSubstr("'perceptron'"), HasSubstr("unknown"), HasSubstr("supported are")));
+  EXPECT_THAT(refusal_with("model_type", "jamba"),
+              AllOf(HasSubstr("'jamba'"), HasSubstr("not supported yet"), HasSubstr("supported are")));
   EXPECT_THAT(refusal_with("model_type", "mamba3"), AllOf(HasSubstr("'mamba3'"), HasSubstr("not supported yet")));
-  EXPECT_THAT(refusal_with("model_type", nullptr), AllOf(HasSubstr("model_type: is missing"), HasSubstr("supported are")));
+  EXPECT_THAT(refusal_with("model_type", nullptr),
+              AllOf(HasSubstr("model_type: is missing"), HasSubstr("supported are")));
   EXPECT_THAT(refusal_with("model_type", 7), HasSubstr("a string was expected"));
   EXPECT_THAT(refusal_with("model_type", "x\n\x1b[2J"), HasSubstr("x\\n\\x1b[2J"));
-  for (const char* type : {"qwen3_next", "qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text", "qwen4_exp", "olmo_hybrid", "kimi_linear",
-                           "glm5_next", "bailing_hybrid"}) {
-    EXPECT_THAT(refusal_with("model_type", type), AllOf(HasSubstr(type), HasSubstr("gated delta rule"), HasSubstr("not diagonal")));
+  for (const char* type : {"qwen3_next", "qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text", "qwen4_exp",
+                           "olmo_hybrid", "kimi_linear", "glm5_next", "bailing_hybrid"}) {
+    EXPECT_THAT(refusal_with("model_type", type),
+                AllOf(HasSubstr(type), HasSubstr("gated delta rule"), HasSubstr("not diagonal")));
   }
 }
 

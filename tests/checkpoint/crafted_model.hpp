@@ -1,5 +1,8 @@
 #pragma once
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cstddef>
 #include <filesystem>
 #include <map>
@@ -8,6 +11,7 @@
 #include <vector>
 
 #include "tests/checkpoint/temporary_folder.hpp"
+#include "verify/checkpoint/bad_input.hpp"
 #include "verify/checkpoint/checkpoint.hpp"
 
 /// Safetensors files and model folders made by hand, sound or spoilt, without the code under test.
@@ -44,30 +48,18 @@ class CraftedModel {
   std::map<std::string, CraftedTensor> tensors;
 
   void write(const std::filesystem::path& folder) const;
-  /// What Checkpoint::open says against the model, or "accepted". Checks that it is one line that names a file of the folder.
+  /// What Checkpoint::open says against the model, or "accepted". Checks that it is one line that names a file of the
+  /// folder.
   [[nodiscard]] std::string refusal(const CheckpointOptions& options = {}) const;
 };
 
 /// The folder of a fixture.
 [[nodiscard]] std::filesystem::path fixture(const std::string& name);
 
-/// What BadInput `action` throws, or "accepted"; any other exception passes. Checks that it is one line that names `file`.
+/// What BadInput `action` throws, or "accepted"; any other exception passes. Checks that it is one line that names
+/// `file`.
 template <typename Action>
-[[nodiscard]] std::string refusal_of(const std::string& file, const Action& action);
-
-/// LYAP_TEST_SCALE times `cases`.
-[[nodiscard]] std::size_t scaled(std::size_t cases);
-
-}  // namespace lyap::testing
-
-#include <gmock/gmock.h>
-
-#include "verify/checkpoint/bad_input.hpp"
-
-namespace lyap::testing {
-
-template <typename Action>
-std::string refusal_of(const std::string& file, const Action& action) {
+[[nodiscard]] std::string refusal_of(const std::string& file, const Action& action) {
   try {
     action();
   } catch (const BadInput& error) {
@@ -78,5 +70,8 @@ std::string refusal_of(const std::string& file, const Action& action) {
   }
   return "accepted";
 }
+
+/// LYAP_TEST_SCALE times `cases`.
+[[nodiscard]] std::size_t scaled(std::size_t cases);
 
 }  // namespace lyap::testing

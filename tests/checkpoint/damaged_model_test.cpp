@@ -16,9 +16,38 @@ using Random = std::mt19937_64;
 
 // One of the texts that parsers trip over.
 const char* odd_piece(Random& random) {
-  static constexpr const char* kPieces[] = {"[", "]", "{", "}", ",", ":", "\"", "\\", "-", "0", "9", "1e999", "-1", "null", "true", "Infinity", "NaN",
-                                            "\"__float__\"", "18446744073709551615", "18446744073709551616", "4294967296", "\xff", "\xc3", "\\u0000",
-                                            "\"F64\"", "\"BF16\"", "\"F4\"", "\n", "..", "/", "[0,0]", "1.5"};
+  static constexpr const char* kPieces[] = {"[",
+                                            "]",
+                                            "{",
+                                            "}",
+                                            ",",
+                                            ":",
+                                            "\"",
+                                            "\\",
+                                            "-",
+                                            "0",
+                                            "9",
+                                            "1e999",
+                                            "-1",
+                                            "null",
+                                            "true",
+                                            "Infinity",
+                                            "NaN",
+                                            "\"__float__\"",
+                                            "18446744073709551615",
+                                            "18446744073709551616",
+                                            "4294967296",
+                                            "\xff",
+                                            "\xc3",
+                                            "\\u0000",
+                                            "\"F64\"",
+                                            "\"BF16\"",
+                                            "\"F4\"",
+                                            "\n",
+                                            "..",
+                                            "/",
+                                            "[0,0]",
+                                            "1.5"};
   return kPieces[random() % std::size(kPieces)];
 }
 
@@ -103,7 +132,8 @@ void damage_and_use(const std::string& name, Random& random) {
 
 TEST(DamagedModel, IsReadOrRefusedWhateverTheDamage) {
   Random random(20240607);
-  for (const char* name : {"mamba", "mamba2-codestral", "mamba-untied-original", "mamba2-sharded", "mamba-bf16", "mamba2-fp16", "mamba-original"}) {
+  for (const char* name : {"mamba", "mamba2-codestral", "mamba-untied-original", "mamba2-sharded", "mamba-bf16",
+                           "mamba2-fp16", "mamba-original"}) {
     SCOPED_TRACE(name);
     damage_and_use(name, random);
   }
@@ -111,13 +141,44 @@ TEST(DamagedModel, IsReadOrRefusedWhateverTheDamage) {
 
 // Every value of a config in turn becomes something else.
 TEST(DamagedModel, AnyValueOfAnyConfigMayBeAnythingElse) {
-  const std::vector<std::string> values = {"null", "true", "false", "0", "-1", "1", "2", "7", "1.5", "-0.0", "1e308", "-1e308", "1e-320", "4294967296",
-                                           "9223372036854775807", "18446744073709551615", "1e30", "\"\"", "\"auto\"", "\"mamba2\"", "\"mamba\"", "\"x\"", "[]", "{}",
-                                           "[1]", "[0,1]", "[1,0]", "Infinity", "-Infinity", "NaN", R"({"__float__":"Infinity"})", R"({"__float__":3})", "[[[]]]"};
+  const std::vector<std::string> values = {"null",
+                                           "true",
+                                           "false",
+                                           "0",
+                                           "-1",
+                                           "1",
+                                           "2",
+                                           "7",
+                                           "1.5",
+                                           "-0.0",
+                                           "1e308",
+                                           "-1e308",
+                                           "1e-320",
+                                           "4294967296",
+                                           "9223372036854775807",
+                                           "18446744073709551615",
+                                           "1e30",
+                                           "\"\"",
+                                           "\"auto\"",
+                                           "\"mamba2\"",
+                                           "\"mamba\"",
+                                           "\"x\"",
+                                           "[]",
+                                           "{}",
+                                           "[1]",
+                                           "[0,1]",
+                                           "[1,0]",
+                                           "Infinity",
+                                           "-Infinity",
+                                           "NaN",
+                                           R"({"__float__":"Infinity"})",
+                                           R"({"__float__":3})",
+                                           "[[[]]]"};
   for (const char* name : {"mamba", "mamba2", "mamba2-limit", "mamba-untied-original", "mamba2-original"}) {
     const testing::TemporaryFolder folder;
     for (const auto& entry : fs::directory_iterator(testing::fixture(name))) {
-      if (entry.path().filename() != "config.json") fs::create_symlink(entry.path(), folder.path() / entry.path().filename());
+      if (entry.path().filename() != "config.json")
+        fs::create_symlink(entry.path(), folder.path() / entry.path().filename());
     }
     nlohmann::json config = nlohmann::json::parse(testing::bytes_of(testing::fixture(name) / "config.json"));
     std::vector<nlohmann::json::json_pointer> places;

@@ -36,7 +36,8 @@ double by_definition(unsigned bits, unsigned exponent_bits, unsigned fraction_bi
 
 TEST(ElementType, EveryFloat16AndBfloat16IsWidenedToExactlyItself) {
   for (unsigned bits = 0; bits < 65536; ++bits) {
-    for (const auto& [type, exponent, fraction] : {std::tuple{ElementType::kF16, 5u, 10u}, {ElementType::kBF16, 8u, 7u}}) {
+    for (const auto& [type, exponent, fraction] :
+         {std::tuple{ElementType::kF16, 5u, 10u}, {ElementType::kBF16, 8u, 7u}}) {
       const double expected = by_definition(bits, exponent, fraction);
       const double found = widened(type, bits);
       if (std::isnan(expected)) {
@@ -64,7 +65,8 @@ TEST(ElementType, NonFiniteIsFoundExactlyWhereTheWideningIsNonFinite) {
 
 TEST(ElementType, TheFirstNonFiniteOfManyIsFoundAtAnyPlaceAndAlignment) {
   std::mt19937_64 random(1);
-  for (const ElementType type : {ElementType::kF64, ElementType::kF32, ElementType::kF16, ElementType::kBF16, ElementType::kC64}) {
+  for (const ElementType type :
+       {ElementType::kF64, ElementType::kF32, ElementType::kF16, ElementType::kBF16, ElementType::kC64}) {
     const std::size_t width = element_bits(type) / 8;
     const std::size_t count = 10000;
     for (const std::size_t misalignment : {0, 1, 3}) {
@@ -103,8 +105,9 @@ TEST(ElementType, LargestFiniteNumbersOfEveryTypeAreFinite) {
 }
 
 TEST(ElementType, NamesAreThoseOfTheFormatAndUnknownOnesAreNone) {
-  for (const char* name : {"BOOL", "F4", "F6_E2M3", "F6_E3M2", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ",
-                           "I16", "U16", "F16", "BF16", "I32", "U32", "F32", "C64", "F64", "I64", "U64"}) {
+  for (const char* name : {"BOOL",    "F4",          "F6_E2M3",     "F6_E3M2", "U8",  "I8",  "F8_E5M2", "F8_E4M3",
+                           "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I16",     "U16", "F16", "BF16",    "I32",
+                           "U32",     "F32",         "C64",         "F64",     "I64", "U64"}) {
     const auto type = find_element_type(name);
     ASSERT_TRUE(type) << name;
     EXPECT_EQ(element_name(*type), name);

@@ -12,9 +12,9 @@ namespace lyap {
 namespace {
 
 using nlohmann::json;
+using ::testing::AllOf;
 using testing::CraftedModel;
 using testing::CraftedTensor;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr char kMixer[] = "backbone.layers.0.mixer.";
@@ -59,8 +59,8 @@ CraftedModel original_mamba2(json changes = json::object()) {
 
 TEST(MambaOfTransformers, MissingKeysTakeTheDefaultsOfItsConfigClass) {
   CraftedModel model("mamba");
-  for (const char* key : {"intermediate_size", "expand", "state_size", "conv_kernel", "time_step_rank", "layer_norm_epsilon",
-                          "use_conv_bias", "hidden_act", "tie_word_embeddings"}) {
+  for (const char* key : {"intermediate_size", "expand", "state_size", "conv_kernel", "time_step_rank",
+                          "layer_norm_epsilon", "use_conv_bias", "hidden_act", "tie_word_embeddings"}) {
     model.config.erase(key);
   }
   const Opened opened = open(model);
@@ -137,9 +137,11 @@ TEST(Mamba2OfTransformers, MissingSizesAreThoseOfItsConfigClass) {
   };
   EXPECT_THAT(refusal_without("num_heads"), AllOf(HasSubstr("128 heads"), HasSubstr("96")));
   EXPECT_THAT(refusal_without("head_dim"), AllOf(HasSubstr("6 heads of head_dim 64"), HasSubstr("96")));
-  EXPECT_THAT(refusal_without("n_groups"), AllOf(HasSubstr("n_groups"), HasSubstr("8 does not divide"), HasSubstr("6")));
+  EXPECT_THAT(refusal_without("n_groups"),
+              AllOf(HasSubstr("n_groups"), HasSubstr("8 does not divide"), HasSubstr("6")));
   EXPECT_THAT(refusal_without("state_size"), HasSubstr("in_proj.weight"));
-  for (const char* key : {"expand", "conv_kernel", "layer_norm_epsilon", "time_step_limit", "use_bias", "use_conv_bias"}) {
+  for (const char* key :
+       {"expand", "conv_kernel", "layer_norm_epsilon", "time_step_limit", "use_bias", "use_conv_bias"}) {
     EXPECT_EQ(refusal_without(key), "accepted") << key;
   }
   CraftedModel codestral("mamba2-codestral");
@@ -185,15 +187,28 @@ TEST(StepLimits, AreExactNumbersOrInfiniteInEitherSpelling) {
   text.replace(text.find("null"), 4, "[-Infinity, Infinity]");
   model.config_text = text;
   EXPECT_EQ(std::get<theory::Mamba2Weights>(open(model).block).step_limits.lower, 0.0);
-  EXPECT_EQ(std::get<theory::Mamba2Weights>(open(model).block).step_limits.upper, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(std::get<theory::Mamba2Weights>(open(model).block).step_limits.upper,
+            std::numeric_limits<double>::infinity());
 }
 
 TEST(StepLimits, AreOrderedNumbers) {
   CraftedModel model("mamba2");
   const json infinity = {{"__float__", "Infinity"}};
   const json nan = {{"__float__", "NaN"}};
-  for (const json& value : std::vector<json>{0.1, json::array(), {0.1}, {0, 1, 2}, {0.1, 0.01}, {-2, -1}, {infinity, infinity}, {nan, 1},
-                                             {0, nan}, {"0", 1}, {0, "inf"}, {0, nullptr}, {0, {{"__float__", "Inf"}}}, "auto"}) {
+  for (const json& value : std::vector<json>{0.1,
+                                             json::array(),
+                                             {0.1},
+                                             {0, 1, 2},
+                                             {0.1, 0.01},
+                                             {-2, -1},
+                                             {infinity, infinity},
+                                             {nan, 1},
+                                             {0, nan},
+                                             {"0", 1},
+                                             {0, "inf"},
+                                             {0, nullptr},
+                                             {0, {{"__float__", "Inf"}}},
+                                             "auto"}) {
     model.config["time_step_limit"] = value;
     EXPECT_THAT(model.refusal(), AllOf(HasSubstr("config.json: time_step_limit"), HasSubstr("expected"))) << value;
   }
@@ -244,7 +259,8 @@ TEST(MambaSsm, DefaultsAreThoseOfItsBlocks) {
   const Opened mamba2 = open(original_mamba2());
   EXPECT_EQ(std::get<theory::Mamba2Weights>(mamba2.block).groups, 1u);
   EXPECT_EQ(std::get<theory::Mamba2Weights>(mamba2.block).heads, 6u);
-  EXPECT_THAT(original("mamba2", {{"layer", "Mamba2"}, {"headdim", 16}}).refusal(), HasSubstr("in_proj.weight"));  // 128 states
+  EXPECT_THAT(original("mamba2", {{"layer", "Mamba2"}, {"headdim", 16}}).refusal(),
+              HasSubstr("in_proj.weight"));  // 128 states
   EXPECT_THAT(original("mamba2", {{"layer", "Mamba2"}, {"d_state", 16}}).refusal(), HasSubstr("64 does not divide"));
 }
 
@@ -265,18 +281,22 @@ TEST(MambaSsm, TheVocabularyIsPaddedToWholeMultiples) {
 
 TEST(MambaSsm, OptionsThatChangeTheRecurrenceAreReadOrRefused) {
   EXPECT_EQ(open(original_mamba2({{"dt_limit", {0.01, 0.1}}})).description.family, "mamba2");
-  EXPECT_EQ(std::get<theory::Mamba2Weights>(open(original_mamba2({{"dt_limit", {0.01, 0.1}}})).block).step_limits.lower, 0.01);
+  EXPECT_EQ(std::get<theory::Mamba2Weights>(open(original_mamba2({{"dt_limit", {0.01, 0.1}}})).block).step_limits.lower,
+            0.01);
   EXPECT_THAT(original_mamba2({{"D_has_hdim", true}}).refusal(), HasSubstr("ssm_cfg.D_has_hdim"));
   EXPECT_THAT(original_mamba2({{"norm_before_gate", true}}).refusal(), HasSubstr("ssm_cfg.norm_before_gate"));
   EXPECT_THAT(original_mamba2({{"rmsnorm", false}}).refusal(), HasSubstr("ssm_cfg.rmsnorm"));
-  EXPECT_THAT(original_mamba2({{"d_ssm", 48}}).refusal(), AllOf(HasSubstr("ssm_cfg.d_ssm"), HasSubstr("48"), HasSubstr("96")));
+  EXPECT_THAT(original_mamba2({{"d_ssm", 48}}).refusal(),
+              AllOf(HasSubstr("ssm_cfg.d_ssm"), HasSubstr("48"), HasSubstr("96")));
   EXPECT_EQ(original_mamba2({{"d_ssm", 96}}).refusal(), "accepted");
   EXPECT_THAT(original_mamba2({{"activation", "gelu"}}).refusal(), HasSubstr("'gelu'"));
   EXPECT_THAT(original_mamba2({{"ngroups", 4}}).refusal(), AllOf(HasSubstr("4 does not divide"), HasSubstr("6")));
   EXPECT_THAT(original_mamba2({{"novelty", 1}}).refusal(), HasSubstr("ssm_cfg.novelty: is an unknown option"));
-  EXPECT_THAT(original("mamba", {{"layer", "Mamba3"}}).refusal(), AllOf(HasSubstr("'Mamba3'"), HasSubstr("Mamba1 and Mamba2 are")));
+  EXPECT_THAT(original("mamba", {{"layer", "Mamba3"}}).refusal(),
+              AllOf(HasSubstr("'Mamba3'"), HasSubstr("Mamba1 and Mamba2 are")));
   EXPECT_THAT(original("mamba", {{"dt_limit", {0.0, 1.0}}}).refusal(), HasSubstr("unknown option"));
-  EXPECT_EQ(original("mamba", {{"dt_min", 0.002}, {"dt_init", "constant"}, {"use_fast_path", false}}).refusal(), "accepted");
+  EXPECT_EQ(original("mamba", {{"dt_min", 0.002}, {"dt_init", "constant"}, {"use_fast_path", false}}).refusal(),
+            "accepted");
   EXPECT_THAT(original("mamba", json::array({1})).refusal(), HasSubstr("ssm_cfg"));
 }
 
@@ -313,10 +333,13 @@ TEST(EveryFamily, NamesBothNumbersWhereConfigAndTensorsDisagree) {
     changed.config[key] = value;
     return changed.refusal();
   };
-  EXPECT_THAT(refusal_with("num_hidden_layers", 3), AllOf(HasSubstr("num_hidden_layers: is 3"), HasSubstr("have 2 blocks")));
-  EXPECT_THAT(refusal_with("num_hidden_layers", 1), AllOf(HasSubstr("num_hidden_layers: is 1"), HasSubstr("have 2 blocks")));
+  EXPECT_THAT(refusal_with("num_hidden_layers", 3),
+              AllOf(HasSubstr("num_hidden_layers: is 3"), HasSubstr("have 2 blocks")));
+  EXPECT_THAT(refusal_with("num_hidden_layers", 1),
+              AllOf(HasSubstr("num_hidden_layers: is 1"), HasSubstr("have 2 blocks")));
   EXPECT_THAT(refusal_with("num_hidden_layers", 2147483647), HasSubstr("have 2 blocks"));
-  EXPECT_THAT(refusal_with("vocab_size", 97), AllOf(HasSubstr("[104, 48]"), HasSubstr("[97, 48]"), HasSubstr("config.json")));
+  EXPECT_THAT(refusal_with("vocab_size", 97),
+              AllOf(HasSubstr("[104, 48]"), HasSubstr("[97, 48]"), HasSubstr("config.json")));
   EXPECT_THAT(refusal_with("hidden_size", 47), AllOf(HasSubstr("[104, 48]"), HasSubstr("[104, 47]")));
   EXPECT_THAT(refusal_with("intermediate_size", 95), AllOf(HasSubstr("[192, 48]"), HasSubstr("[190, 48]")));
   EXPECT_THAT(refusal_with("state_size", 15), AllOf(HasSubstr("[35, 96]"), HasSubstr("[33, 96]")));
@@ -353,7 +376,8 @@ TEST(EveryFamily, WeightsHaveOneOfFourTypesAndMayBeMixed) {
   const Opened opened = open(model);
   EXPECT_EQ(std::get<theory::Mamba1Weights>(opened.block).D, values);
   EXPECT_EQ(opened.description.weight_types, (std::vector<std::string>{"F32", "F64"}));
-  for (const auto& [dtype, bits] : std::map<std::string, std::size_t>{{"I8", 8}, {"F8_E4M3", 8}, {"I32", 32}, {"C64", 64}, {"F4", 4}, {"BOOL", 8}}) {
+  for (const auto& [dtype, bits] : std::map<std::string, std::size_t>{
+           {"I8", 8}, {"F8_E4M3", 8}, {"I32", 32}, {"C64", 64}, {"F4", 4}, {"BOOL", 8}}) {
     weight = {dtype, {96}, std::string(96 * bits / 8, '\0')};
     EXPECT_THAT(model.refusal(), AllOf(HasSubstr("mixer.D'"), HasSubstr("dtype " + dtype))) << dtype;
   }

@@ -11,7 +11,8 @@
 #include "tests/checkpoint/crafted_model.hpp"
 #include "verify/checkpoint/array_file.hpp"
 
-// Every layout of the fixtures that transformers wrote, against the float32 numbers of the plainest one, which are read here by other code.
+// Every layout of the fixtures that transformers wrote, against the float32 numbers of the plainest one, which are read
+// here by other code.
 namespace lyap {
 namespace {
 
@@ -164,28 +165,29 @@ TEST_P(Fixture, DigestsAreThoseOfEveryFileThatWasRead) {
   EXPECT_EQ(named, present);
 }
 
-INSTANTIATE_TEST_SUITE_P(Layouts, Fixture,
-                         ::testing::Values(FixtureCase{"mamba", "mamba", "mamba", "huggingface", 104, true},
-                                           FixtureCase{"mamba-sharded", "mamba", "mamba", "huggingface", 104, true},
-                                           FixtureCase{"mamba-bf16", "mamba", "mamba", "huggingface", 104, true, "BF16"},
-                                           FixtureCase{"mamba-fp16", "mamba", "mamba", "huggingface", 104, true, "F16"},
-                                           FixtureCase{"mamba-bin", "mamba", "mamba", "huggingface", 104, true},
-                                           FixtureCase{"mamba-original", "mamba", "mamba", "mamba-ssm", 104, true},
-                                           FixtureCase{"mamba-untied", "mamba-untied", "mamba", "huggingface", 97, false},
-                                           FixtureCase{"mamba-untied-original", "mamba-untied", "mamba", "mamba-ssm", 97, false},
-                                           FixtureCase{"mamba2", "mamba2", "mamba2", "huggingface", 112, true},
-                                           FixtureCase{"mamba2-sharded", "mamba2", "mamba2", "huggingface", 112, true},
-                                           FixtureCase{"mamba2-bf16", "mamba2", "mamba2", "huggingface", 112, true, "BF16"},
-                                           FixtureCase{"mamba2-fp16", "mamba2", "mamba2", "huggingface", 112, true, "F16"},
-                                           FixtureCase{"mamba2-bin", "mamba2", "mamba2", "huggingface", 112, true},
-                                           FixtureCase{"mamba2-original", "mamba2", "mamba2", "mamba-ssm", 112, true},
-                                           FixtureCase{"mamba2-codestral", "mamba2-codestral", "mamba2", "huggingface", 97, false},
-                                           FixtureCase{"mamba2-limit", "mamba2-limit", "mamba2", "huggingface", 97, true}),
-                         [](const auto& instance) {
-                           std::string name = instance.param.name;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Layouts, Fixture,
+    ::testing::Values(FixtureCase{"mamba", "mamba", "mamba", "huggingface", 104, true},
+                      FixtureCase{"mamba-sharded", "mamba", "mamba", "huggingface", 104, true},
+                      FixtureCase{"mamba-bf16", "mamba", "mamba", "huggingface", 104, true, "BF16"},
+                      FixtureCase{"mamba-fp16", "mamba", "mamba", "huggingface", 104, true, "F16"},
+                      FixtureCase{"mamba-bin", "mamba", "mamba", "huggingface", 104, true},
+                      FixtureCase{"mamba-original", "mamba", "mamba", "mamba-ssm", 104, true},
+                      FixtureCase{"mamba-untied", "mamba-untied", "mamba", "huggingface", 97, false},
+                      FixtureCase{"mamba-untied-original", "mamba-untied", "mamba", "mamba-ssm", 97, false},
+                      FixtureCase{"mamba2", "mamba2", "mamba2", "huggingface", 112, true},
+                      FixtureCase{"mamba2-sharded", "mamba2", "mamba2", "huggingface", 112, true},
+                      FixtureCase{"mamba2-bf16", "mamba2", "mamba2", "huggingface", 112, true, "BF16"},
+                      FixtureCase{"mamba2-fp16", "mamba2", "mamba2", "huggingface", 112, true, "F16"},
+                      FixtureCase{"mamba2-bin", "mamba2", "mamba2", "huggingface", 112, true},
+                      FixtureCase{"mamba2-original", "mamba2", "mamba2", "mamba-ssm", 112, true},
+                      FixtureCase{"mamba2-codestral", "mamba2-codestral", "mamba2", "huggingface", 97, false},
+                      FixtureCase{"mamba2-limit", "mamba2-limit", "mamba2", "huggingface", 97, true}),
+    [](const auto& instance) {
+      std::string name = instance.param.name;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
 
 theory::Mamba2Weights first_block(const std::string& name, const CheckpointOptions& options = {}) {
   return std::get<theory::Mamba2Weights>(Checkpoint::open(fixture(name), options).read_block(0));

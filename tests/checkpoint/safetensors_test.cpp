@@ -27,13 +27,15 @@ std::string entry(const std::string& dtype, const std::string& shape, const std:
 
 // One F32 tensor of six elements, with the rest of the header before it.
 std::string six(const std::string& before = "", const std::string& after = "") {
-  return safetensors_bytes("{" + before + "\"t\":" + entry("F32", "[2,3]", "[0,24]") + after + "}", std::string(24, '\0'));
+  return safetensors_bytes("{" + before + "\"t\":" + entry("F32", "[2,3]", "[0,24]") + after + "}",
+                           std::string(24, '\0'));
 }
 
 TEST(Safetensors, ASoundFileIsRead) {
   const testing::TemporaryFolder folder;
-  const std::string header = "{\"__metadata__\":{\"format\":\"pt\"},\"b\":" + entry("F64", "[]", "[24,32]") + ",\"e\":" +
-                             entry("BF16", "[3,0]", "[32,32]") + ",\"a\":" + entry("F32", "[2,3]", "[0,24]") + "}    ";
+  const std::string header = "{\"__metadata__\":{\"format\":\"pt\"},\"b\":" + entry("F64", "[]", "[24,32]") +
+                             ",\"e\":" + entry("BF16", "[3,0]", "[32,32]") +
+                             ",\"a\":" + entry("F32", "[2,3]", "[0,24]") + "}    ";
   const WeightFile file = open_safetensors(folder.write("w", safetensors_bytes(header, std::string(32, '\0'))), "w");
   ASSERT_EQ(file.tensors.size(), 3u);
   EXPECT_EQ(file.tensors[0].name, "a");
@@ -47,7 +49,8 @@ TEST(Safetensors, ASoundFileIsRead) {
 TEST(Safetensors, TruncatedFilesAndForeignOnesAreRefused) {
   const std::string good = six();
   EXPECT_EQ(refusal(good), "accepted");
-  for (std::size_t length = 0; length < good.size(); ++length) EXPECT_NE(refusal(good.substr(0, length)), "accepted") << length;
+  for (std::size_t length = 0; length < good.size(); ++length)
+    EXPECT_NE(refusal(good.substr(0, length)), "accepted") << length;
   EXPECT_THAT(refusal("1234567"), HasSubstr("truncated"));
   EXPECT_THAT(refusal("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("over the limit"));
   EXPECT_THAT(refusal(safetensors_bytes("", "")), HasSubstr("'{'"));
@@ -68,18 +71,22 @@ TEST(Safetensors, AHeaderOverTheLimitIsRefusedUnread) {
 
 TEST(Safetensors, HeadersAreStrictJson) {
   EXPECT_THAT(refusal(six("\"t\":" + entry("F32", "[0]", "[0,0]") + ",")), HasSubstr("'t' appears twice"));
-  EXPECT_THAT(refusal(safetensors_bytes(R"({"t":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "1234")),
-              HasSubstr("appears twice"));
+  EXPECT_THAT(
+      refusal(safetensors_bytes(R"({"t":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "1234")),
+      HasSubstr("appears twice"));
   EXPECT_THAT(refusal(safetensors_bytes("{\"t\":" + std::string(2'000'000, '['), "")), HasSubstr("nested deeper"));
   EXPECT_THAT(refusal(safetensors_bytes("{} {}", "")), HasSubstr("not valid JSON"));
-  EXPECT_THAT(refusal(safetensors_bytes("{\"\xff\":" + entry("F32", "[0]", "[0,0]") + "}", "")), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal(safetensors_bytes("{\"\xff\":" + entry("F32", "[0]", "[0,0]") + "}", "")),
+              HasSubstr("not valid JSON"));
   EXPECT_THAT(refusal(safetensors_bytes(std::string("{}\0", 3), "")), HasSubstr("zero byte"));
   EXPECT_THAT(refusal(six("\"__metadata__\":{\"a\":1},")), HasSubstr("strings only"));
   EXPECT_THAT(refusal(six("\"__metadata__\":[],")), HasSubstr("must be a JSON object"));
 }
 
 TEST(Safetensors, FieldsAreCompleteKnownAndOfTheRightKind) {
-  const auto single = [](const std::string& value) { return refusal(safetensors_bytes("{\"t\":" + value + "}", std::string(24, '\0'))); };
+  const auto single = [](const std::string& value) {
+    return refusal(safetensors_bytes("{\"t\":" + value + "}", std::string(24, '\0')));
+  };
   EXPECT_THAT(single("3"), HasSubstr("must be a JSON object"));
   EXPECT_THAT(single(R"({"shape":[6],"data_offsets":[0,24]})"), HasSubstr("no field 'dtype'"));
   EXPECT_THAT(single(R"({"dtype":"F32","data_offsets":[0,24]})"), HasSubstr("no field 'shape'"));
@@ -118,8 +125,9 @@ TEST(Safetensors, SizesThatDoNotFitOrOverflowAreRefused) {
 
 TEST(Safetensors, DataIsTiledWithoutHolesOverlapsOrRemains) {
   const auto pair = [](const std::string& first, const std::string& second, std::size_t bytes) {
-    return refusal(safetensors_bytes("{\"a\":" + entry("U8", "[4]", first) + ",\"b\":" + entry("U8", "[4]", second) + "}",
-                                     std::string(bytes, '\0')));
+    return refusal(
+        safetensors_bytes("{\"a\":" + entry("U8", "[4]", first) + ",\"b\":" + entry("U8", "[4]", second) + "}",
+                          std::string(bytes, '\0')));
   };
   EXPECT_EQ(pair("[0,4]", "[4,8]", 8), "accepted");
   EXPECT_EQ(pair("[4,8]", "[0,4]", 8), "accepted");
@@ -130,7 +138,8 @@ TEST(Safetensors, DataIsTiledWithoutHolesOverlapsOrRemains) {
   EXPECT_THAT(pair("[0,4]", "[4,8]", 9), HasSubstr("1 bytes are left over"));
   EXPECT_THAT(pair("[0,4]", "[4,8]", 7), HasSubstr("truncated"));
   EXPECT_THAT(refusal(safetensors_bytes("{}", "x")), HasSubstr("left over"));
-  EXPECT_THAT(refusal(safetensors_bytes("{\"a\":" + entry("U8", "[4]", "[18446744073709551612,18446744073709551615]") + "}", "1234")),
+  EXPECT_THAT(refusal(safetensors_bytes(
+                  "{\"a\":" + entry("U8", "[4]", "[18446744073709551612,18446744073709551615]") + "}", "1234")),
               ::testing::Not("accepted"));
 }
 
@@ -138,7 +147,8 @@ TEST(Safetensors, OnlyRegularFilesAreOpened) {
   const testing::TemporaryFolder folder;
   EXPECT_THAT(testing::refusal_of("none", [&] { static_cast<void>(open_safetensors(folder.path() / "none", "none")); }),
               HasSubstr("no such file"));
-  EXPECT_THAT(testing::refusal_of(folder.path().string(), [&] { static_cast<void>(open_safetensors(folder.path(), "folder")); }),
+  EXPECT_THAT(testing::refusal_of(folder.path().string(),
+                                  [&] { static_cast<void>(open_safetensors(folder.path(), "folder")); }),
               HasSubstr("not a regular file"));
   ASSERT_EQ(::mkfifo((folder.path() / "pipe").c_str(), 0600), 0);
   EXPECT_THAT(testing::refusal_of("pipe", [&] { static_cast<void>(open_safetensors(folder.path() / "pipe", "pipe")); }),
@@ -146,7 +156,8 @@ TEST(Safetensors, OnlyRegularFilesAreOpened) {
 }
 
 TEST(Safetensors, LongAndOddNamesStayOnOneLine) {
-  const std::string text = refusal(safetensors_bytes("{\"a\\nb\\u001b[31m\\u2028" + std::string(5000, 'x') + "\":3}", ""));
+  const std::string text =
+      refusal(safetensors_bytes("{\"a\\nb\\u001b[31m\\u2028" + std::string(5000, 'x') + "\":3}", ""));
   EXPECT_LT(text.size(), 700u);
   EXPECT_THAT(text, HasSubstr("a\\nb\\x1b[31m"));
 }

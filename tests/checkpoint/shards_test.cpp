@@ -12,8 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using testing::fixture;
 using ::testing::AllOf;
+using testing::fixture;
 using ::testing::HasSubstr;
 
 constexpr char kIndex[] = "model.safetensors.index.json";
@@ -35,8 +35,11 @@ class ShardedModel {
   [[nodiscard]] std::string refusal_as_written() const {
     return testing::refusal_of(path_.string(), [&] { static_cast<void>(Checkpoint::open(path_)); });
   }
-  void write_text(const std::string& name, const std::string& text) const { std::ofstream(path_ / name, std::ios::binary) << text; }
-  void change_shard(const std::string& shard, const std::function<void(std::map<std::string, testing::CraftedTensor>&)>& change) const {
+  void write_text(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+  }
+  void change_shard(const std::string& shard,
+                    const std::function<void(std::map<std::string, testing::CraftedTensor>&)>& change) const {
     auto tensors = testing::plain_tensors(path_ / shard);
     change(tensors);
     write_text(shard, testing::safetensors_bytes(tensors));
@@ -54,8 +57,9 @@ TEST(Shards, ThatLeaveTheFolderByTheirNameAreRefused) {
   ShardedModel model;
   fs::copy(model.path() / kFirst, model.path().parent_path() / "outside.safetensors");
   const std::string absolute = (model.path() / kFirst).string();
-  for (const std::string& shard : std::vector<std::string>{"../outside.safetensors", absolute, "./" + std::string(kFirst), "a/../" + std::string(kFirst), "..",
-                                                           ".", "", "/etc/passwd", "\\\\server\\share", std::string("model\0.safetensors", 18)}) {
+  for (const std::string& shard : std::vector<std::string>{
+           "../outside.safetensors", absolute, "./" + std::string(kFirst), "a/../" + std::string(kFirst), "..", ".", "",
+           "/etc/passwd", "\\\\server\\share", std::string("model\0.safetensors", 18)}) {
     for (auto& entry : model.index["weight_map"].items()) {
       if (entry.value() == kFirst || entry.key() == "backbone.embeddings.weight") entry.value() = shard;
     }
@@ -96,7 +100,8 @@ TEST(Shards, MayBeLinksIntoTheBlobsOfADownloadCache) {
   fs::rename(blobs / kFirst, folder.path() / kFirst);
   fs::remove(revision / kFirst);
   fs::create_symlink(folder.path() / kFirst, revision / kFirst);
-  EXPECT_THAT(testing::refusal_of(kIndex, [&] { static_cast<void>(Checkpoint::open(revision)); }), HasSubstr("leaves the folder"));
+  EXPECT_THAT(testing::refusal_of(kIndex, [&] { static_cast<void>(Checkpoint::open(revision)); }),
+              HasSubstr("leaves the folder"));
 }
 
 TEST(Shards, ThatAreMissingOrSpoiltAreNamed) {
@@ -112,7 +117,8 @@ TEST(Shards, HoldWhatTheIndexPlacesThere) {
   model.index["weight_map"]["backbone.embeddings.weight"] = kSecond;
   EXPECT_THAT(model.refusal(), AllOf(HasSubstr("'backbone.embeddings.weight'"), HasSubstr(kSecond)));
   model.index["weight_map"].erase("backbone.embeddings.weight");
-  EXPECT_THAT(model.refusal(), AllOf(HasSubstr(kFirst), HasSubstr("'backbone.embeddings.weight'"), HasSubstr("is not in")));
+  EXPECT_THAT(model.refusal(),
+              AllOf(HasSubstr(kFirst), HasSubstr("'backbone.embeddings.weight'"), HasSubstr("is not in")));
   model.index["weight_map"]["backbone.embeddings.weight"] = kFirst;
   EXPECT_EQ(model.refusal(), "accepted");
   model.index["weight_map"]["more"] = kFirst;
@@ -123,7 +129,8 @@ TEST(Shards, HoldEachTensorOnce) {
   const ShardedModel model;
   const auto embedding = testing::plain_tensors(model.path() / kFirst).at("backbone.embeddings.weight");
   model.change_shard(kSecond, [&](auto& tensors) { tensors["backbone.embeddings.weight"] = embedding; });
-  EXPECT_THAT(model.refusal(), AllOf(HasSubstr(kSecond), HasSubstr("'backbone.embeddings.weight' is also in"), HasSubstr(kFirst)));
+  EXPECT_THAT(model.refusal(),
+              AllOf(HasSubstr(kSecond), HasSubstr("'backbone.embeddings.weight' is also in"), HasSubstr(kFirst)));
 }
 
 TEST(Shards, HaveAnIndexThatNamesEachTensorOnceAndIsStrictJson) {
@@ -134,7 +141,8 @@ TEST(Shards, HaveAnIndexThatNamesEachTensorOnceAndIsStrictJson) {
     return model.refusal_as_written();
   };
   std::string twice = good;
-  const std::string entry = "\"backbone.norm_f.weight\":\"" + model.index["weight_map"]["backbone.norm_f.weight"].get<std::string>() + "\"";
+  const std::string entry =
+      "\"backbone.norm_f.weight\":\"" + model.index["weight_map"]["backbone.norm_f.weight"].get<std::string>() + "\"";
   ASSERT_NE(twice.find(entry), std::string::npos);
   twice.insert(twice.find(entry), entry + ",");
   EXPECT_THAT(refusal_by(twice), AllOf(HasSubstr(kIndex), HasSubstr("'backbone.norm_f.weight' appears twice")));

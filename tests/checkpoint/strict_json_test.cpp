@@ -10,8 +10,8 @@
 namespace lyap {
 namespace {
 
-using ::testing::HasSubstr;
 using nlohmann::json;
+using ::testing::HasSubstr;
 
 std::string refusal(const std::string& text, BareNonFinite words = BareNonFinite::kRefused) {
   return testing::refusal_of("x.json", [&] { static_cast<void>(parse_strict_json(text, "x.json", words)); });
@@ -43,8 +43,10 @@ TEST(StrictJson, DepthIsLimitedAndCostsNoStack) {
 }
 
 TEST(StrictJson, WhatIsNotJsonIsRefusedWithItsPlace) {
-  for (const std::string text : {"", " ", "{", "[1", "[1,]", "{\"a\"}", "{a: 1}", "nul", "01", "1.", "+1", "'a'", "[1] 2", "{} x", "// c\n1",
-                                 "\"a", "\"\t\"", "\"\\x\"", "\"\\ud800\"", "[1e999]", "[-1e999]", "NaN", "[Infinity]", "-Infinity"}) {
+  for (const std::string text :
+       {"",       " ",       "{",           "[1",      "[1,]",     "{\"a\"}", "{a: 1}",     "nul",
+        "01",     "1.",      "+1",          "'a'",     "[1] 2",    "{} x",    "// c\n1",    "\"a",
+        "\"\t\"", "\"\\x\"", "\"\\ud800\"", "[1e999]", "[-1e999]", "NaN",     "[Infinity]", "-Infinity"}) {
     EXPECT_THAT(refusal(text), HasSubstr("is not valid JSON, byte")) << text;
   }
   EXPECT_THAT(refusal(std::string("{}\0", 3)), HasSubstr("a zero byte"));
@@ -59,7 +61,8 @@ TEST(StrictJson, TextMustBeUtf8) {
 }
 
 TEST(StrictJson, BareNonFiniteWordsAreReadOnlyWhereAskedFor) {
-  const json value = parse_strict_json(R"([Infinity, -Infinity,NaN, "Infinity \" NaN"])", "x.json", BareNonFinite::kRead);
+  const json value =
+      parse_strict_json(R"([Infinity, -Infinity,NaN, "Infinity \" NaN"])", "x.json", BareNonFinite::kRead);
   EXPECT_EQ(value[0]["__float__"], "Infinity");
   EXPECT_EQ(value[1]["__float__"], "-Infinity");
   EXPECT_EQ(value[2]["__float__"], "NaN");
@@ -80,7 +83,8 @@ TEST(StrictJson, AFileOverItsSizeLimitIsNotRead) {
   const testing::TemporaryFolder folder;
   const auto path = folder.write("x.json", "[1, 2, 3]");
   EXPECT_EQ(read_strict_json(path, 9).size(), 3u);
-  EXPECT_THAT(testing::refusal_of("x.json", [&] { static_cast<void>(read_strict_json(path, 8)); }), HasSubstr("9 bytes"));
+  EXPECT_THAT(testing::refusal_of("x.json", [&] { static_cast<void>(read_strict_json(path, 8)); }),
+              HasSubstr("9 bytes"));
   EXPECT_THAT(testing::refusal_of("y.json", [&] { static_cast<void>(read_strict_json(folder.path() / "y.json", 8)); }),
               HasSubstr("no such file"));
 }

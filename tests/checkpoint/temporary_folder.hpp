@@ -26,7 +26,8 @@ class TemporaryFolder {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
   std::filesystem::path write(const std::string& name, const std::string& content) const {
-    // Some file systems put a file that is truncated and written again on the disk at once; a new one may take its time.
+    // Some file systems put a file that is truncated and written again on the disk at once; a new one may take its
+    // time.
     std::error_code error;
     std::filesystem::remove(path_ / name, error);
     std::ofstream(path_ / name, std::ios::binary) << content;

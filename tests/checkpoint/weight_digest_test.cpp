@@ -14,16 +14,19 @@ namespace lyap {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using testing::CraftedModel;
 using testing::CraftedTensor;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::string digest_refusal(const fs::path& folder) {
-  return testing::refusal_of(folder.string(), [&] { static_cast<void>(Checkpoint::open(folder).digest_and_require_finite()); });
+  return testing::refusal_of(folder.string(),
+                             [&] { static_cast<void>(Checkpoint::open(folder).digest_and_require_finite()); });
 }
 
-void spoil(CraftedTensor& tensor, std::size_t element, float value) { std::memcpy(tensor.bytes.data() + 4 * element, &value, 4); }
+void spoil(CraftedTensor& tensor, std::size_t element, float value) {
+  std::memcpy(tensor.bytes.data() + 4 * element, &value, 4);
+}
 
 TEST(Digest, NamesFileTensorAndPlaceOfANonFiniteWeight) {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -42,14 +45,16 @@ TEST(Digest, NamesFileTensorAndPlaceOfANonFiniteWeight) {
       const testing::TemporaryFolder folder;
       model.write(folder.path());
       EXPECT_THAT(digest_refusal(folder.path()),
-                  AllOf(HasSubstr("model.safetensors: tensor '" + tensor + "' at index " + place), HasSubstr("is NaN or infinite")));
+                  AllOf(HasSubstr("model.safetensors: tensor '" + tensor + "' at index " + place),
+                        HasSubstr("is NaN or infinite")));
     }
   }
 }
 
 TEST(Digest, NamesTheShardOfANonFiniteWeight) {
   const testing::TemporaryFolder folder;
-  for (const auto& entry : fs::directory_iterator(testing::fixture("mamba2-sharded"))) fs::copy(entry.path(), folder.path());
+  for (const auto& entry : fs::directory_iterator(testing::fixture("mamba2-sharded")))
+    fs::copy(entry.path(), folder.path());
   const std::string shard = "model-00004-of-00005.safetensors";
   auto tensors = testing::plain_tensors(folder.path() / shard);
   const std::string name = tensors.begin()->first;
@@ -61,7 +66,8 @@ TEST(Digest, NamesTheShardOfANonFiniteWeight) {
 // Files longer than the stretch in which they are looked at, misaligned, with every floating-point type.
 TEST(Digest, FindsASingleNonFiniteNumberAnywhereInALongMisalignedFile) {
   std::mt19937_64 random(3);
-  const std::vector<std::pair<std::string, std::size_t>> types = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F8_E5M2", 1}};
+  const std::vector<std::pair<std::string, std::size_t>> types = {
+      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F8_E5M2", 1}};
   std::map<std::string, CraftedTensor> tensors;
   tensors["0"] = {"U8", {1}, "x"};
   for (const auto& [dtype, width] : types) tensors[dtype] = {dtype, {300'007}, std::string(300'007 * width, '\x11')};
@@ -77,7 +83,8 @@ TEST(Digest, FindsASingleNonFiniteNumberAnywhereInALongMisalignedFile) {
     for (const std::size_t element : {std::size_t{0}, std::size_t{300'006}, random_place}) {
       auto spoilt = tensors;
       std::memset(spoilt[dtype].bytes.data() + element * width, 0xff, width);  // a NaN in each of these types
-      EXPECT_THAT(refusal(spoilt), HasSubstr("tensor '" + dtype + "' at index [" + std::to_string(element) + "] is NaN"));
+      EXPECT_THAT(refusal(spoilt),
+                  HasSubstr("tensor '" + dtype + "' at index [" + std::to_string(element) + "] is NaN"));
     }
   }
   // All ones are ordinary integers.
@@ -112,7 +119,8 @@ TEST(Digest, Sha256IsThatOfThePublishedExamples) {
   const testing::TemporaryFolder folder;
   EXPECT_EQ(sha256_of_file(folder.write("a", million)), digest(million));
   EXPECT_EQ(sha256_of_file(folder.write("b", "")), digest(""));
-  EXPECT_THAT(testing::refusal_of("none", [&] { static_cast<void>(sha256_of_file(folder.path() / "none")); }), HasSubstr("no such file"));
+  EXPECT_THAT(testing::refusal_of("none", [&] { static_cast<void>(sha256_of_file(folder.path() / "none")); }),
+              HasSubstr("no such file"));
 }
 
 }  // namespace

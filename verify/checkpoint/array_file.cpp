@@ -49,10 +49,14 @@ LoadedTensor load_tensor(const WeightFile& file, const StoredTensor& stored) {
     tensor.integers.resize(stored.elements());
     read_integers(stored.type, bytes, tensor.integers);
     for (const std::int64_t value : tensor.integers) {
-      if (stored.type == ElementType::kU64 && value < 0) throw BadInput(file.path, shown + " holds a number above 2^63 - 1");
+      if (stored.type == ElementType::kBool && value > 1)
+        throw BadInput(file.path, shown + " holds a truth value that is neither 0 nor 1");
+      if (stored.type == ElementType::kU64 && value < 0)
+        throw BadInput(file.path, shown + " holds a number above 2^63 - 1");
     }
   } else {
-    throw BadInput(file.path, shown + " has dtype " + tensor.dtype + "; numbers of 16 to 64 bits or integers were expected");
+    throw BadInput(file.path,
+                   shown + " has dtype " + tensor.dtype + "; numbers of 16 to 64 bits or integers were expected");
   }
   return tensor;
 }

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kCopyBytes = std::size_t{4} << 20;
 
-// Readers want an array aligned to its elements, and the format allows no gaps: so the widest types come first in the file.
+// Readers want an array aligned to its elements, and the format allows no gaps: so the widest types come first in the
+// file.
 enum WidthClass : std::size_t { kEightBytes, kFourBytes, kOneByte, kWidthClasses };
 
 struct WrittenArray {
@@ -33,7 +34,9 @@ std::span<const std::byte> bytes_of(const NamedArray& array) {
   throw ContractViolation("ArrayFileWriter: dtype '" + array.dtype + "' is none of F64, F32, U8");
 }
 
-WidthClass width_class(const std::string& dtype) { return dtype == "F64" ? kEightBytes : dtype == "F32" ? kFourBytes : kOneByte; }
+WidthClass width_class(const std::string& dtype) {
+  return dtype == "F64" ? kEightBytes : dtype == "F32" ? kFourBytes : kOneByte;
+}
 
 std::size_t width(const std::string& dtype) { return dtype == "F64" ? 8 : dtype == "F32" ? 4 : 1; }
 
@@ -57,7 +60,8 @@ std::string ArrayFileWriter::Impl::header() const {
   for (std::size_t i = 0; i < kWidthClasses; ++i) {
     for (const WrittenArray& array : arrays[i]) {
       const std::uint64_t begin = class_begin + array.begin;
-      entries[array.name] = {{"dtype", array.dtype}, {"shape", array.shape}, {"data_offsets", {begin, begin + array.bytes}}};
+      entries[array.name] = {
+          {"dtype", array.dtype}, {"shape", array.shape}, {"data_offsets", {begin, begin + array.bytes}}};
     }
     class_begin += sizes[i];
   }
@@ -79,8 +83,10 @@ void ArrayFileWriter::add(const NamedArray& array) {
   const std::span<const std::byte> bytes = bytes_of(array);
   std::size_t elements = 1;
   for (const std::size_t extent : array.shape) elements *= extent;
-  if (elements * width(array.dtype) != bytes.size()) throw ContractViolation("ArrayFileWriter: shape and size of '" + array.name + "' differ");
-  if (!impl_->names.insert(array.name).second) throw ContractViolation("ArrayFileWriter: '" + array.name + "' is added twice");
+  if (elements * width(array.dtype) != bytes.size())
+    throw ContractViolation("ArrayFileWriter: shape and size of '" + array.name + "' differ");
+  if (!impl_->names.insert(array.name).second)
+    throw ContractViolation("ArrayFileWriter: '" + array.name + "' is added twice");
   const WidthClass place = width_class(array.dtype);
   if (!impl_->gathered[place]) impl_->gathered[place].emplace(impl_->path);
   impl_->gathered[place]->write_at(impl_->sizes[place], bytes);

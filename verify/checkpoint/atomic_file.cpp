@@ -72,7 +72,8 @@ AtomicFile::~AtomicFile() {
 void AtomicFile::fail(const std::string& action, int error) const {
   std::string remedy;
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) remedy = "; free some space or choose another place";
-  if (error == EACCES || error == EROFS || error == EPERM || error == ENOENT) remedy = "; choose a folder that exists and can be written";
+  if (error == EACCES || error == EROFS || error == EPERM || error == ENOENT)
+    remedy = "; choose a folder that exists and can be written";
   throw ResourceError(destination_.string() + ": " + action + ": " + std::strerror(error) + remedy);
 }
 

@@ -8,11 +8,11 @@
 
 namespace lyap {
 
-/// A file that is written beside its destination and takes its name in one step, so that whoever looks at the destination sees the
-/// old content or the new one, whole. Where the file system allows, it has no name until then, so that even a killed process leaves
-/// nothing behind; elsewhere the destructor removes it.
-/// Throws BadInput where the destination is there and is not a regular file (a folder, a device).
-/// Every function throws ResourceError (disk full, folder not writable) with the destination's name.
+/// A file that is written beside its destination and takes its name in one step, so that whoever looks at the
+/// destination sees the old content or the new one, whole. Where the file system allows, it has no name until then, so
+/// that even a killed process leaves nothing behind; elsewhere the destructor removes it. Throws BadInput where the
+/// destination is there and is not a regular file (a folder, a device). Every function throws ResourceError (disk full,
+/// folder not writable) with the destination's name.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& destination);

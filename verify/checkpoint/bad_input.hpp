@@ -7,7 +7,8 @@
 
 namespace lyap {
 
-/// Bytes of the well-formed, printable UTF-8 character at the start of `text`; 0 where there is none, as for controls and line separators.
+/// Bytes of the well-formed, printable UTF-8 character at the start of `text`; 0 where there is none, as for controls
+/// and line separators.
 [[nodiscard]] inline std::size_t printable_character_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   const auto continues = [&](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
@@ -27,9 +28,9 @@ namespace lyap {
   return 0;
 }
 
-/// `text` as one printable line of UTF-8: line breaks, control characters and bytes that are not UTF-8 become escapes, and anything
-/// longer than `limit` bytes is cut. Error messages quote names that come out of files, so no quoted name may break the line, steer
-/// the terminal or fill the screen.
+/// `text` as one printable line of UTF-8: line breaks, control characters and bytes that are not UTF-8 become escapes,
+/// and anything longer than `limit` bytes is cut. Error messages quote names that come out of files, so no quoted name
+/// may break the line, steer the terminal or fill the screen.
 [[nodiscard]] inline std::string as_one_line(std::string_view text, std::size_t limit = 400) {
   static constexpr char kHexadecimal[] = "0123456789abcdef";
   std::string line;

@@ -24,7 +24,8 @@ void require_model_folder(const fs::path& folder) {
   const fs::file_status status = fs::status(folder, error);
   if (status.type() == fs::file_type::not_found) throw BadInput(folder.string(), "no such folder");
   if (error) throw BadInput(folder.string(), "cannot be opened: " + error.message());
-  if (!fs::is_directory(status)) throw BadInput(folder.string(), "is not a folder; a model is a folder with config.json and its weights");
+  if (!fs::is_directory(status))
+    throw BadInput(folder.string(), "is not a folder; a model is a folder with config.json and its weights");
   if (!fs::exists(folder / kConfig, error) && fs::exists(folder / "adapter_config.json", error)) {
     throw BadInput((folder / kConfig).string(), "no such file: the folder holds an adapter, not a model");
   }
@@ -58,11 +59,14 @@ const ModelDescription& Checkpoint::description() const { return impl_->layout.d
 const fs::path& Checkpoint::folder() const { return impl_->folder; }
 
 theory::BlockWeights Checkpoint::read_block(std::size_t layer) const {
-  if (layer >= description().layers) throw ContractViolation("read_block: the model has no layer " + std::to_string(layer));
+  if (layer >= description().layers)
+    throw ContractViolation("read_block: the model has no layer " + std::to_string(layer));
   return impl_->layout.read_block(impl_->tensors, layer);
 }
 
-theory::Vector Checkpoint::read_embedding_row(std::size_t token) const { return read_embedding_rows(token, token + 1).entries; }
+theory::Vector Checkpoint::read_embedding_row(std::size_t token) const {
+  return read_embedding_rows(token, token + 1).entries;
+}
 
 theory::Matrix Checkpoint::read_embedding_rows(std::size_t begin, std::size_t end) const {
   return impl_->tensors.read_rows(impl_->layout.embedding, begin, end);

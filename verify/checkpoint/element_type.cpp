@@ -18,12 +18,11 @@ struct ElementTraits {
   std::size_t bits;
 };
 
-constexpr std::array<ElementTraits, 22> kTraits = {{{"BOOL", 8},         {"F4", 4},           {"F6_E2M3", 6}, {"F6_E3M2", 6},
-                                                    {"U8", 8},           {"I8", 8},           {"F8_E5M2", 8}, {"F8_E4M3", 8},
-                                                    {"F8_E8M0", 8},      {"F8_E4M3FNUZ", 8},  {"F8_E5M2FNUZ", 8},
-                                                    {"I16", 16},         {"U16", 16},         {"F16", 16},    {"BF16", 16},
-                                                    {"I32", 32},         {"U32", 32},         {"F32", 32},    {"C64", 64},
-                                                    {"F64", 64},         {"I64", 64},         {"U64", 64}}};
+constexpr std::array<ElementTraits, 22> kTraits = {
+    {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+     {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+     {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+     {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}}};
 
 template <typename Word>
 Word load(const std::byte* bytes, std::size_t index) {
@@ -41,7 +40,8 @@ double half_to_double(std::uint16_t bits) {
   return sign * std::bit_cast<double>(wide_exponent << 52 | fraction << 42);
 }
 
-// True exponents of all ones, found without a comparison: adding the exponent's lowest bit carries into the sign's place.
+// True exponents of all ones, found without a comparison: adding the exponent's lowest bit carries into the sign's
+// place.
 template <typename Word, Word kExponent, Word kLowestExponentBit>
 std::optional<std::size_t> find_full_exponent(const std::byte* bytes, std::size_t count) {
   constexpr Word kCarry = static_cast<Word>(Word{1} << (8 * sizeof(Word) - 1));
@@ -82,7 +82,8 @@ std::optional<ElementType> find_element_type(std::string_view name) {
 }
 
 bool is_weight_type(ElementType type) {
-  return type == ElementType::kF64 || type == ElementType::kF32 || type == ElementType::kF16 || type == ElementType::kBF16;
+  return type == ElementType::kF64 || type == ElementType::kF32 || type == ElementType::kF16 ||
+         type == ElementType::kBF16;
 }
 
 bool is_integer_type(ElementType type) {
@@ -112,7 +113,8 @@ void widen(ElementType type, const std::byte* bytes, std::span<double> values) {
       return;
     case ElementType::kBF16:
       for (std::size_t i = 0; i < values.size(); ++i) {
-        values[i] = static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(load<std::uint16_t>(bytes, i)) << 16));
+        values[i] =
+            static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(load<std::uint16_t>(bytes, i)) << 16));
       }
       return;
     case ElementType::kF16:

@@ -9,7 +9,8 @@ namespace lyap {
 /// A regular file's bytes, mapped read-only. Pages enter memory when they are touched and leave it with release().
 class MappedFile {
  public:
-  /// Throws BadInput where the file is missing, unreadable or not a regular file; ResourceError where it cannot be mapped.
+  /// Throws BadInput where the file is missing, unreadable or not a regular file; ResourceError where it cannot be
+  /// mapped.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
@@ -17,7 +18,8 @@ class MappedFile {
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
 
-  /// Takes the pages around [begin, end) out of this process's memory; their content is unchanged and is read again when touched.
+  /// Takes the pages around [begin, end) out of this process's memory; their content is unchanged and is read again
+  /// when touched.
   void release(std::size_t begin, std::size_t end) const;
 
  private:

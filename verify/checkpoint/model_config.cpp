@@ -19,7 +19,8 @@ constexpr std::size_t kMaxConfigBytes = 10'000'000;
 std::string shown(const json& value) { return as_one_line(value.dump(-1, ' ', true), 80); }
 
 std::optional<double> find_non_finite_word(const json& value) {
-  if (!value.is_object() || value.size() != 1 || !value.contains("__float__") || !value["__float__"].is_string()) return std::nullopt;
+  if (!value.is_object() || value.size() != 1 || !value.contains("__float__") || !value["__float__"].is_string())
+    return std::nullopt;
   const auto& word = value["__float__"].get_ref<const std::string&>();
   if (word == "Infinity") return std::numeric_limits<double>::infinity();
   if (word == "-Infinity") return -std::numeric_limits<double>::infinity();
@@ -38,7 +39,9 @@ ModelConfig ModelConfig::read(const std::filesystem::path& path) {
   return {path.string(), "", std::move(values)};
 }
 
-void ModelConfig::refuse(const std::string& key, const std::string& problem) const { throw BadInput(file_, prefix_ + key + ": " + problem); }
+void ModelConfig::refuse(const std::string& key, const std::string& problem) const {
+  throw BadInput(file_, prefix_ + key + ": " + problem);
+}
 
 bool ModelConfig::has(const std::string& key) const {
   const auto found = values_.find(key);
@@ -58,7 +61,9 @@ std::size_t ModelConfig::size(const std::string& key) const {
   return found.get<std::size_t>();
 }
 
-std::size_t ModelConfig::size_or(const std::string& key, std::size_t fallback) const { return has(key) ? size(key) : fallback; }
+std::size_t ModelConfig::size_or(const std::string& key, std::size_t fallback) const {
+  return has(key) ? size(key) : fallback;
+}
 
 std::size_t ModelConfig::count_or(const std::string& key, std::size_t fallback) const {
   if (!has(key)) return fallback;
@@ -92,7 +97,8 @@ double ModelConfig::number(const json& found, const std::string& key) const {
 double ModelConfig::epsilon_or(const std::string& key, double fallback) const {
   if (!has(key)) return fallback;
   const double epsilon = number(value(key), key);
-  if (!(epsilon > 0) || std::isinf(epsilon)) refuse(key, "is " + shown(value(key)) + "; a finite number above 0 was expected");
+  if (!(epsilon > 0) || std::isinf(epsilon))
+    refuse(key, "is " + shown(value(key)) + "; a finite number above 0 was expected");
   return epsilon;
 }
 
@@ -100,8 +106,8 @@ std::size_t ModelConfig::scaled_size(const std::string& key, double fallback, st
   const double factor = has(key) ? number(value(key), key) : fallback;
   const double product = std::floor(factor * static_cast<double>(d_model));
   if (!(product >= 1) || product > static_cast<double>(kMaxModelSize)) {
-    refuse(key, "is " + (has(key) ? shown(value(key)) : std::to_string(fallback)) + "; times " + std::to_string(d_model) +
-                    " it must be at least 1 and at most " + std::to_string(kMaxModelSize));
+    refuse(key, "is " + (has(key) ? shown(value(key)) : std::to_string(fallback)) + "; times " +
+                    std::to_string(d_model) + " it must be at least 1 and at most " + std::to_string(kMaxModelSize));
   }
   return static_cast<std::size_t>(product);
 }
@@ -109,10 +115,13 @@ std::size_t ModelConfig::scaled_size(const std::string& key, double fallback, st
 theory::StepSizeLimits ModelConfig::step_limits(const std::string& key) const {
   if (!has(key)) return {};
   const json& found = value(key);
-  if (!found.is_array() || found.size() != 2) refuse(key, "is " + shown(found) + "; a list of two numbers was expected");
+  if (!found.is_array() || found.size() != 2)
+    refuse(key, "is " + shown(found) + "; a list of two numbers was expected");
   theory::StepSizeLimits limits{number(found[0], key), number(found[1], key)};
-  const bool ordered = limits.lower <= limits.upper && limits.upper >= 0 && !(std::isinf(limits.lower) && limits.lower > 0);
-  if (!ordered) refuse(key, "is " + shown(found) + "; a finite lower limit, not above an upper limit of at least 0, was expected");
+  const bool ordered =
+      limits.lower <= limits.upper && limits.upper >= 0 && !(std::isinf(limits.lower) && limits.lower > 0);
+  if (!ordered)
+    refuse(key, "is " + shown(found) + "; a finite lower limit, not above an upper limit of at least 0, was expected");
   // A step size is never negative, so such a limit never acts.
   if (!(limits.lower > 0)) limits.lower = 0.0;
   if (!(limits.upper > 0)) limits.upper = 0.0;
@@ -124,7 +133,8 @@ bool ModelConfig::is_text(const std::string& key, const std::string& expected) c
 }
 
 void ModelConfig::require_flag(const std::string& key, bool expected, const std::string& reason) const {
-  if (flag_or(key, expected) != expected) refuse(key, std::string("is ") + (expected ? "false" : "true") + "; " + reason);
+  if (flag_or(key, expected) != expected)
+    refuse(key, std::string("is ") + (expected ? "false" : "true") + "; " + reason);
 }
 
 void ModelConfig::require_silu(const std::string& key) const {
@@ -134,7 +144,8 @@ void ModelConfig::require_silu(const std::string& key) const {
   }
 }
 
-void ModelConfig::require_divides(const std::string& key, std::size_t divisor, const std::string& shown_number, std::size_t number_found) const {
+void ModelConfig::require_divides(const std::string& key, std::size_t divisor, const std::string& shown_number,
+                                  std::size_t number_found) const {
   if (number_found % divisor != 0) {
     refuse(key, std::to_string(divisor) + " does not divide " + shown_number + ", " + std::to_string(number_found));
   }

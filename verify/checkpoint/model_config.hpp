@@ -15,11 +15,12 @@ namespace lyap {
 inline constexpr std::size_t kMaxModelSize = 2147483647;
 
 /// A config.json, or an object inside one, read key by key. A key whose value is null counts as absent.
-/// Every reader throws BadInput that names the file, the key, what was found and what was expected. Numbers are the nearest binary64;
-/// Infinity may be written as that bare word or as {"__float__": "Infinity"}.
+/// Every reader throws BadInput that names the file, the key, what was found and what was expected. Numbers are the
+/// nearest binary64; Infinity may be written as that bare word or as {"__float__": "Infinity"}.
 class ModelConfig {
  public:
-  /// Reads `path`. Throws BadInput where it is missing, not strict JSON (bare Infinity and NaN apart), or not an object.
+  /// Reads `path`. Throws BadInput where it is missing, not strict JSON (bare Infinity and NaN apart), or not an
+  /// object.
   static ModelConfig read(const std::filesystem::path& path);
 
   [[nodiscard]] bool has(const std::string& key) const;
@@ -35,7 +36,8 @@ class ModelConfig {
   [[nodiscard]] double epsilon_or(const std::string& key, double fallback) const;
   /// d_model times the number at `key`, rounded down as the reference implementations do; from 1 to kMaxModelSize.
   [[nodiscard]] std::size_t scaled_size(const std::string& key, double fallback, std::size_t d_model) const;
-  /// [lower, upper] with lower <= upper and upper >= 0, absent: no limits. A lower limit below 0 acts like 0 and becomes it.
+  /// [lower, upper] with lower <= upper and upper >= 0, absent: no limits. A lower limit below 0 acts like 0 and
+  /// becomes it.
   [[nodiscard]] theory::StepSizeLimits step_limits(const std::string& key) const;
   /// The object at `key`; absent: an empty one.
   [[nodiscard]] ModelConfig object_or_empty(const std::string& key) const;

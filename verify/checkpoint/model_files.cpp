@@ -19,7 +19,8 @@ constexpr std::size_t kMaxShards = 10'000;
 enum class WeightFormat { kSafetensors, kTorch };
 
 WeightFile open_weights(const fs::path& folder, const std::string& name, WeightFormat format) {
-  return format == WeightFormat::kSafetensors ? open_safetensors(folder / name, name) : open_torch_archive(folder / name, name);
+  return format == WeightFormat::kSafetensors ? open_safetensors(folder / name, name)
+                                              : open_torch_archive(folder / name, name);
 }
 
 bool is_there(const fs::path& path) {
@@ -36,21 +37,24 @@ bool lies_inside(const fs::path& path, const fs::path& folder) {
   return true;
 }
 
-// A shard is a plain file name, and where it is a link its target lies in the folder too. The one exception is the download cache of
-// Hugging Face, where models--X/snapshots/REVISION holds links into models--X/blobs.
+// A shard is a plain file name, and where it is a link its target lies in the folder too. The one exception is the
+// download cache of Hugging Face, where models--X/snapshots/REVISION holds links into models--X/blobs.
 void require_inside(const fs::path& folder, const std::string& shard, const std::string& index) {
   const std::string shown = quoted_name(shard);
-  if (shard.empty() || shard == "." || shard == ".." || shard.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+  if (shard.empty() || shard == "." || shard == ".." ||
+      shard.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
     throw BadInput(index, "the shard path " + shown + " leaves the folder: a plain file name was expected");
   }
-  if (!is_there(folder / shard)) throw BadInput((folder / shard).string(), "no such file, but " + index + " names it as a shard");
+  if (!is_there(folder / shard))
+    throw BadInput((folder / shard).string(), "no such file, but " + index + " names it as a shard");
   std::error_code error;
   const fs::path home = fs::canonical(folder, error);
   if (error) throw BadInput(folder.string(), "cannot be resolved: " + error.message());
   const fs::path target = fs::canonical(folder / shard, error);
   if (error) throw BadInput((folder / shard).string(), "cannot be resolved: " + error.message());
   const fs::path revisions = home.parent_path();
-  const bool in_download_cache = revisions.filename() == "snapshots" && lies_inside(target, revisions.parent_path() / "blobs");
+  const bool in_download_cache =
+      revisions.filename() == "snapshots" && lies_inside(target, revisions.parent_path() / "blobs");
   if (!lies_inside(target, home) && !in_download_cache) {
     throw BadInput(index, "the shard " + shown + " is a link that leaves the folder");
   }
@@ -66,7 +70,8 @@ WeightMap read_index(const fs::path& path) {
   }
   WeightMap map;
   for (const auto& member : index["weight_map"].items()) {
-    if (!member.value().is_string()) throw BadInput(file, "weight_map: " + quoted_name(member.key()) + " must name a file");
+    if (!member.value().is_string())
+      throw BadInput(file, "weight_map: " + quoted_name(member.key()) + " must name a file");
     map.emplace(member.key(), member.value().get<std::string>());
   }
   if (map.empty()) throw BadInput(file, "weight_map is empty");
@@ -87,7 +92,8 @@ void require_agreement(const WeightMap& map, const std::vector<WeightFile>& file
   for (const auto& [tensor, shard] : map) {
     const auto place = found.find(tensor);
     if (place == found.end() || place->second != shard) {
-      throw BadInput(index, "places tensor " + quoted_name(tensor) + " in " + as_one_line(shard, 160) + ", which does not hold it");
+      throw BadInput(index, "places tensor " + quoted_name(tensor) + " in " + as_one_line(shard, 160) +
+                                ", which does not hold it");
     }
   }
 }
@@ -97,7 +103,8 @@ ModelFiles open_shards(const fs::path& folder, const std::string& index, WeightF
   const WeightMap map = read_index(index_path);
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : map) shards.insert(shard);
-  if (shards.size() > kMaxShards) throw BadInput(index_path.string(), "names more than " + std::to_string(kMaxShards) + " files");
+  if (shards.size() > kMaxShards)
+    throw BadInput(index_path.string(), "names more than " + std::to_string(kMaxShards) + " files");
   ModelFiles result;
   result.index = index;
   for (const std::string& shard : shards) {
@@ -117,12 +124,14 @@ ModelFiles open_single(const fs::path& folder, const std::string& name, WeightFo
 }  // namespace
 
 ModelFiles open_model_files(const fs::path& folder) {
-  if (is_there(folder / "model.safetensors")) return open_single(folder, "model.safetensors", WeightFormat::kSafetensors);
+  if (is_there(folder / "model.safetensors"))
+    return open_single(folder, "model.safetensors", WeightFormat::kSafetensors);
   if (is_there(folder / "model.safetensors.index.json")) {
     return open_shards(folder, "model.safetensors.index.json", WeightFormat::kSafetensors);
   }
   if (is_there(folder / "pytorch_model.bin")) return open_single(folder, "pytorch_model.bin", WeightFormat::kTorch);
-  if (is_there(folder / "pytorch_model.bin.index.json")) return open_shards(folder, "pytorch_model.bin.index.json", WeightFormat::kTorch);
+  if (is_there(folder / "pytorch_model.bin.index.json"))
+    return open_shards(folder, "pytorch_model.bin.index.json", WeightFormat::kTorch);
   throw BadInput(folder.string(),
                  "holds no weights: expected model.safetensors, pytorch_model.bin, or the index.json of a sharded one");
 }

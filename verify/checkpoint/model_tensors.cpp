@@ -84,19 +84,24 @@ const ModelTensors::Place& ModelTensors::at(const std::string& name) const {
   return place->second;
 }
 
-void ModelTensors::require(const std::string& name, const std::vector<std::size_t>& shape, const std::string& origin) const {
-  if (!contains(name)) throw BadInput(where(), "tensor " + quoted_name(name) + " is missing, but " + origin + " implies it with shape " + shape_text(shape));
+void ModelTensors::require(const std::string& name, const std::vector<std::size_t>& shape,
+                           const std::string& origin) const {
+  if (!contains(name))
+    throw BadInput(where(), "tensor " + quoted_name(name) + " is missing, but " + origin + " implies it with shape " +
+                                shape_text(shape));
   const Place& place = at(name);
   if (place.tensor->shape != shape) {
-    throw BadInput(place.file->path, "tensor '" + name + "' has shape " + shape_text(place.tensor->shape) + ", but " + origin + " implies " +
-                                         shape_text(shape));
+    throw BadInput(place.file->path, "tensor '" + name + "' has shape " + shape_text(place.tensor->shape) + ", but " +
+                                         origin + " implies " + shape_text(shape));
   }
   if (!is_weight_type(place.tensor->type)) {
-    throw BadInput(place.file->path, "tensor '" + name + "' has dtype " + std::string(element_name(place.tensor->type)) +
+    throw BadInput(place.file->path, "tensor '" + name + "' has dtype " +
+                                         std::string(element_name(place.tensor->type)) +
                                          "; F32, BF16, F16 or F64 was expected");
   }
   if (repeats_storage(*place.file, *place.tensor)) {
-    throw BadInput(place.file->path, "tensor '" + name + "' of shape " + shape_text(shape) + " is larger than the file: it repeats its storage");
+    throw BadInput(place.file->path, "tensor '" + name + "' of shape " + shape_text(shape) +
+                                         " is larger than the file: it repeats its storage");
   }
 }
 
@@ -119,7 +124,8 @@ theory::Matrix ModelTensors::read_matrix(const std::string& name) const {
 theory::Matrix ModelTensors::read_rows(const std::string& name, std::size_t begin, std::size_t end) const {
   const Place& place = at(name);
   if (place.tensor->shape.size() != 2 || begin > end || end > place.tensor->shape[0]) {
-    throw ContractViolation("read_rows: rows [" + std::to_string(begin) + ", " + std::to_string(end) + ") of '" + name + "' do not exist");
+    throw ContractViolation("read_rows: rows [" + std::to_string(begin) + ", " + std::to_string(end) + ") of '" + name +
+                            "' do not exist");
   }
   StoredTensor rows = *place.tensor;
   rows.shape[0] = end - begin;

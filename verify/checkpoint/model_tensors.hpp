@@ -10,8 +10,8 @@
 
 namespace lyap {
 
-/// The tensors of a model by name, wherever they are stored. Reading widens exactly and releases the pages that it touched.
-/// Reads are independent of each other and may run in several threads.
+/// The tensors of a model by name, wherever they are stored. Reading widens exactly and releases the pages that it
+/// touched. Reads are independent of each other and may run in several threads.
 class ModelTensors {
  public:
   /// Throws BadInput where two files hold a tensor of the same name.
@@ -29,8 +29,8 @@ class ModelTensors {
   /// The tensor's place. Throws BadInput where the model has none of this name.
   [[nodiscard]] const Place& at(const std::string& name) const;
 
-  /// Throws BadInput unless there is such a tensor, of this shape, in F64, F32, F16 or BF16. `origin` says in messages where the
-  /// expected shape comes from.
+  /// Throws BadInput unless there is such a tensor, of this shape, in F64, F32, F16 or BF16. `origin` says in messages
+  /// where the expected shape comes from.
   void require(const std::string& name, const std::vector<std::size_t>& shape, const std::string& origin) const;
 
   /// All elements in row-major order.

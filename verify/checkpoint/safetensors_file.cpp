@@ -31,13 +31,14 @@ std::string shown_tensor(const std::string& name) { return "tensor " + quoted_na
 
 std::size_t read_header_length(std::span<const std::byte> bytes, const std::string& file) {
   if (bytes.size() < kLengthBytes) {
-    throw BadInput(file, "has " + std::to_string(bytes.size()) + " bytes; a safetensors file begins with 8 bytes of header length (truncated?)");
+    throw BadInput(file, "has " + std::to_string(bytes.size()) +
+                             " bytes; a safetensors file begins with 8 bytes of header length (truncated?)");
   }
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), kLengthBytes);
   if (length > kMaxHeaderBytes) {
-    throw BadInput(file, "its header length is " + std::to_string(length) + ", over the limit of " + std::to_string(kMaxHeaderBytes) +
-                             " bytes (not a safetensors file?)");
+    throw BadInput(file, "its header length is " + std::to_string(length) + ", over the limit of " +
+                             std::to_string(kMaxHeaderBytes) + " bytes (not a safetensors file?)");
   }
   if (length > bytes.size() - kLengthBytes) {
     throw BadInput(file, "its header should have " + std::to_string(length) + " bytes, but only " +
@@ -58,7 +59,8 @@ std::size_t checked_bits(const StoredTensor& tensor, const std::string& file) {
   for (const std::size_t extent : tensor.shape) empty = empty || extent == 0;
   for (const std::size_t extent : tensor.shape) {
     if (extent != 0 && __builtin_mul_overflow(product, extent, &product)) {
-      throw BadInput(file, shown_tensor(tensor.name) + " has shape " + shape_text(tensor.shape) + ", whose size overflows 64 bits");
+      throw BadInput(file, shown_tensor(tensor.name) + " has shape " + shape_text(tensor.shape) +
+                               ", whose size overflows 64 bits");
     }
   }
   return empty ? 0 : product;
@@ -83,11 +85,14 @@ HeaderEntry read_entry(const std::string& name, const json& value, const std::st
   if (!type) throw BadInput(file, tensor + " has the unknown dtype " + quoted_name(type_name));
   entry.tensor.type = *type;
   if (!value["shape"].is_array()) throw BadInput(file, tensor + ": shape must be a list");
-  if (value["shape"].size() > kMaxAxes) throw BadInput(file, tensor + ": shape has more than " + std::to_string(kMaxAxes) + " axes");
+  if (value["shape"].size() > kMaxAxes)
+    throw BadInput(file, tensor + ": shape has more than " + std::to_string(kMaxAxes) + " axes");
   for (const json& extent : value["shape"]) entry.tensor.shape.push_back(read_count(extent, file, tensor + ": shape"));
   const json& offsets = value["data_offsets"];
-  if (!offsets.is_array() || offsets.size() != 2) throw BadInput(file, tensor + ": data_offsets must be a list of two numbers");
-  entry.bytes = {read_count(offsets[0], file, tensor + ": data_offsets"), read_count(offsets[1], file, tensor + ": data_offsets")};
+  if (!offsets.is_array() || offsets.size() != 2)
+    throw BadInput(file, tensor + ": data_offsets must be a list of two numbers");
+  entry.bytes = {read_count(offsets[0], file, tensor + ": data_offsets"),
+                 read_count(offsets[1], file, tensor + ": data_offsets")};
   if (entry.bytes.begin > entry.bytes.end) throw BadInput(file, tensor + ": data_offsets end before they begin");
   return entry;
 }
@@ -97,9 +102,9 @@ void require_size_fits(const HeaderEntry& entry, const std::string& file) {
   if (bits % 8 != 0) throw BadInput(file, shown_tensor(entry.tensor.name) + " does not fill whole bytes");
   const std::size_t found = entry.bytes.end - entry.bytes.begin;
   if (bits / 8 != found) {
-    throw BadInput(file, shown_tensor(entry.tensor.name) + " of dtype " + std::string(element_name(entry.tensor.type)) + " and shape " +
-                             shape_text(entry.tensor.shape) + " takes " + std::to_string(bits / 8) + " bytes, but its data_offsets span " +
-                             std::to_string(found));
+    throw BadInput(file, shown_tensor(entry.tensor.name) + " of dtype " + std::string(element_name(entry.tensor.type)) +
+                             " and shape " + shape_text(entry.tensor.shape) + " takes " + std::to_string(bits / 8) +
+                             " bytes, but its data_offsets span " + std::to_string(found));
   }
 }
 
@@ -108,17 +113,18 @@ void require_exact_tiling(const std::vector<HeaderEntry>& entries, std::size_t d
   std::size_t next = 0;
   for (const HeaderEntry& entry : entries) {
     if (entry.bytes.begin != next) {
-      throw BadInput(file, shown_tensor(entry.tensor.name) + " begins at byte " + std::to_string(entry.bytes.begin) + " of the data, but " +
-                               std::to_string(next) + " was expected: data_offsets " +
+      throw BadInput(file, shown_tensor(entry.tensor.name) + " begins at byte " + std::to_string(entry.bytes.begin) +
+                               " of the data, but " + std::to_string(next) + " was expected: data_offsets " +
                                (entry.bytes.begin < next ? "overlap" : "leave a hole"));
     }
     next = entry.bytes.end;
   }
   if (next > data_bytes) {
-    throw BadInput(file, "the tensors take " + std::to_string(next) + " bytes, but the file holds only " + std::to_string(data_bytes) +
-                             " after its header (truncated)");
+    throw BadInput(file, "the tensors take " + std::to_string(next) + " bytes, but the file holds only " +
+                             std::to_string(data_bytes) + " after its header (truncated)");
   }
-  if (next < data_bytes) throw BadInput(file, std::to_string(data_bytes - next) + " bytes are left over after the last tensor");
+  if (next < data_bytes)
+    throw BadInput(file, std::to_string(data_bytes - next) + " bytes are left over after the last tensor");
 }
 
 void require_text_metadata(const json& metadata, const std::string& file) {
@@ -151,7 +157,8 @@ WeightFile open_safetensors(const std::filesystem::path& path, const std::string
   const auto bytes = result.map.bytes();
   const std::size_t header_bytes = read_header_length(bytes, result.path);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, header_bytes);
-  if (text.empty() || text.front() != '{') throw BadInput(result.path, "its header does not begin with '{' (not a safetensors file?)");
+  if (text.empty() || text.front() != '{')
+    throw BadInput(result.path, "its header does not begin with '{' (not a safetensors file?)");
   std::vector<HeaderEntry> entries = read_entries(parse_strict_json(text, result.path), result.path);
   const std::size_t data_begin = kLengthBytes + header_bytes;
   require_exact_tiling(entries, bytes.size() - data_begin, result.path);

@@ -32,7 +32,8 @@ class StrictDocument : public nlohmann::json_sax<json> {
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    if (open_.back()->contains(name)) throw BadInput(file_, "the key " + quoted_name(name) + " appears twice in one JSON object");
+    if (open_.back()->contains(name))
+      throw BadInput(file_, "the key " + quoted_name(name) + " appears twice in one JSON object");
     member_ = &(*open_.back())[name];
     return true;
   }
@@ -47,7 +48,8 @@ class StrictDocument : public nlohmann::json_sax<json> {
 
  private:
   json* place(json value) {
-    if (++values_ > kMaxJsonValues) throw BadInput(file_, "has more than " + std::to_string(kMaxJsonValues) + " JSON values");
+    if (++values_ > kMaxJsonValues)
+      throw BadInput(file_, "has more than " + std::to_string(kMaxJsonValues) + " JSON values");
     if (open_.empty()) {
       root_ = std::move(value);
       return &root_;
@@ -121,7 +123,8 @@ std::string with_legal_non_finite(std::string_view text) {
 json parse_strict_json(std::string_view text, const std::string& file, BareNonFinite words) {
   StrictDocument document(file);
   // A byte order mark is not JSON, though the parser would skip it.
-  if (text.substr(0, 3) == "\xef\xbb\xbf") throw BadInput(file, "is not valid JSON, byte 1: it begins with a byte order mark");
+  if (text.substr(0, 3) == "\xef\xbb\xbf")
+    throw BadInput(file, "is not valid JSON, byte 1: it begins with a byte order mark");
   // A zero byte is not JSON either, though the parser would take it for the end and not look further.
   if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
     throw BadInput(file, "is not valid JSON, byte " + std::to_string(zero + 1) + ": a zero byte");
@@ -139,8 +142,8 @@ json read_strict_json(const std::filesystem::path& path, std::size_t size_limit,
   const MappedFile map(path);
   const auto bytes = map.bytes();
   if (bytes.size() > size_limit) {
-    throw BadInput(path.string(), "has " + std::to_string(bytes.size()) + " bytes, more than the " + std::to_string(size_limit) +
-                                      " that such a file may have");
+    throw BadInput(path.string(), "has " + std::to_string(bytes.size()) + " bytes, more than the " +
+                                      std::to_string(size_limit) + " that such a file may have");
   }
   return parse_strict_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string(), words);
 }

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t kStretchBytes = std::size_t{1} << 20;
 
-// The index of an element of a tensor, given its place in the storage. A view's strides may be anything, so the search gives up after
-// a fixed effort; for row-major tensors and transposed ones it never has to.
+// The index of an element of a tensor, given its place in the storage. A view's strides may be anything, so the search
+// gives up after a fixed effort; for row-major tensors and transposed ones it never has to.
 class IndexSearch {
  public:
   explicit IndexSearch(const StoredTensor& tensor) : tensor_(tensor), index_(tensor.shape.size()) {}
@@ -54,7 +54,8 @@ bool has_elements(const StoredTensor& tensor) {
 std::string place_of(const WeightFile& file, ElementType type, std::size_t byte) {
   const std::size_t width = element_bits(type) / 8;
   for (const StoredTensor& tensor : file.tensors) {
-    if (tensor.type != type || byte < tensor.begin || (byte - tensor.begin) % width != 0 || !has_elements(tensor)) continue;
+    if (tensor.type != type || byte < tensor.begin || (byte - tensor.begin) % width != 0 || !has_elements(tensor))
+      continue;
     if (const auto index = IndexSearch(tensor).find((byte - tensor.begin) / width)) {
       return "tensor " + quoted_name(tensor.name) + " at index " + shape_text(*index);
     }
@@ -75,20 +76,24 @@ void require_finite(const WeightFile& file, const StoredRun& run, std::size_t be
   }
 }
 
-// The look for non-finite numbers finds each stretch in the processor's cache, where the hash left it: together they are hardly slower
-// than the hash alone.
+// The look for non-finite numbers finds each stretch in the processor's cache, where the hash left it: together they
+// are hardly slower than the hash alone.
 std::string digest_finite_file(const WeightFile& file) {
   std::vector<StoredRun> runs = file.runs;
-  std::sort(runs.begin(), runs.end(), [](const StoredRun& left, const StoredRun& right) { return left.begin < right.begin; });
+  std::sort(runs.begin(), runs.end(),
+            [](const StoredRun& left, const StoredRun& right) { return left.begin < right.begin; });
   const auto bytes = file.map.bytes();
   Sha256 hash;
   std::size_t current = 0;
   for (std::size_t begin = 0; begin < bytes.size(); begin += kStretchBytes) {
     const std::size_t end = std::min(bytes.size(), begin + kStretchBytes);
     hash.update(bytes.subspan(begin, end - begin));
-    const auto is_done = [&](const StoredRun& run) { return run.begin + run.elements * element_bits(run.type) / 8 <= begin; };
+    const auto is_done = [&](const StoredRun& run) {
+      return run.begin + run.elements * element_bits(run.type) / 8 <= begin;
+    };
     while (current < runs.size() && is_done(runs[current])) ++current;
-    for (std::size_t i = current; i < runs.size() && runs[i].begin < end; ++i) require_finite(file, runs[i], begin, end);
+    for (std::size_t i = current; i < runs.size() && runs[i].begin < end; ++i)
+      require_finite(file, runs[i], begin, end);
     file.map.release(begin, end);
   }
   return hash.finish();

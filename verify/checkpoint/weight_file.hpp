@@ -11,7 +11,8 @@
 
 namespace lyap {
 
-/// Where one tensor lies in its file. Element (i, j, ..) is at begin + (i strides[0] + j strides[1] + ..) * bytes per element.
+/// Where one tensor lies in its file. Element (i, j, ..) is at begin + (i strides[0] + j strides[1] + ..) * bytes per
+/// element.
 struct StoredTensor {
   std::string name;
   ElementType type = ElementType::kF32;
@@ -26,7 +27,7 @@ struct StoredTensor {
 /// A run of elements of one type that lies in a weight file; together they hold every number of the file.
 struct StoredRun {
   ElementType type = ElementType::kF32;
-  std::size_t begin = 0;     ///< byte of the file
+  std::size_t begin = 0;  ///< byte of the file
   std::size_t elements = 0;
 };
 
@@ -46,11 +47,13 @@ struct WeightFile {
 [[nodiscard]] std::string shape_text(const std::vector<std::size_t>& shape);
 
 /// Reads a safetensors file by the rules of the format's own reader, and one more: no name twice.
-/// Throws BadInput: header too large or not JSON, holes, overlaps, bytes left over, sizes that overflow, types that the format does not know.
+/// Throws BadInput: header too large or not JSON, holes, overlaps, bytes left over, sizes that overflow, types that the
+/// format does not know.
 [[nodiscard]] WeightFile open_safetensors(const std::filesystem::path& path, const std::string& name);
 
-/// Reads the directory of a file written by torch.save (zip form) without running anything in it: see restricted_unpickler.hpp.
-/// Throws BadInput: not such a zip, compressed or encrypted members, big-endian data, tensors that leave their storage.
+/// Reads the directory of a file written by torch.save (zip form) without running anything in it: see
+/// restricted_unpickler.hpp. Throws BadInput: not such a zip, compressed or encrypted members, big-endian data, tensors
+/// that leave their storage.
 [[nodiscard]] WeightFile open_torch_archive(const std::filesystem::path& path, const std::string& name);
 
 }  // namespace lyap

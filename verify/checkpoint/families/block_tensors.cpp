@@ -46,7 +46,8 @@ void require_mamba2_block(TensorChecklist& checklist, const BlockNames& names, c
   }
 }
 
-theory::Mamba1Weights read_mamba1_block(const ModelTensors& tensors, const BlockNames& names, const Mamba1Sizes& sizes) {
+theory::Mamba1Weights read_mamba1_block(const ModelTensors& tensors, const BlockNames& names,
+                                        const Mamba1Sizes& sizes) {
   const std::string& mixer = names.mixer;
   theory::Mamba1Weights block;
   block.d_model = sizes.d_model;
@@ -70,7 +71,8 @@ theory::Mamba1Weights read_mamba1_block(const ModelTensors& tensors, const Block
   return block;
 }
 
-theory::Mamba2Weights read_mamba2_block(const ModelTensors& tensors, const BlockNames& names, const Mamba2Sizes& sizes) {
+theory::Mamba2Weights read_mamba2_block(const ModelTensors& tensors, const BlockNames& names,
+                                        const Mamba2Sizes& sizes) {
   const std::string& mixer = names.mixer;
   theory::Mamba2Weights block;
   block.d_model = sizes.d_model;

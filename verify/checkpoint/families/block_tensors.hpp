@@ -39,7 +39,9 @@ void require_mamba1_block(TensorChecklist& checklist, const BlockNames& names, c
 void require_mamba2_block(TensorChecklist& checklist, const BlockNames& names, const Mamba2Sizes& sizes);
 
 /// The exact weights of a block that was required before.
-[[nodiscard]] theory::Mamba1Weights read_mamba1_block(const ModelTensors& tensors, const BlockNames& names, const Mamba1Sizes& sizes);
-[[nodiscard]] theory::Mamba2Weights read_mamba2_block(const ModelTensors& tensors, const BlockNames& names, const Mamba2Sizes& sizes);
+[[nodiscard]] theory::Mamba1Weights read_mamba1_block(const ModelTensors& tensors, const BlockNames& names,
+                                                      const Mamba1Sizes& sizes);
+[[nodiscard]] theory::Mamba2Weights read_mamba2_block(const ModelTensors& tensors, const BlockNames& names,
+                                                      const Mamba2Sizes& sizes);
 
 }  // namespace lyap

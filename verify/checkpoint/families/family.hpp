@@ -24,17 +24,20 @@ struct ModelLayout {
 struct ModelFamily {
   std::string_view model_type;  ///< the value of config.json's model_type; empty: a layout without that key
   std::string_view shown;       ///< for the list of what is supported
-  /// Checks config against tensors and says where everything is. Throws BadInput where they contradict each other or ask for
-  /// something that this reader would get wrong.
+  /// Checks config against tensors and says where everything is. Throws BadInput where they contradict each other or
+  /// ask for something that this reader would get wrong.
   ModelLayout (*lay_out)(const ModelConfig& config, const ModelTensors& tensors, const CheckpointOptions& options);
 };
 
-[[nodiscard]] ModelLayout lay_out_huggingface_mamba(const ModelConfig& config, const ModelTensors& tensors, const CheckpointOptions& options);
-[[nodiscard]] ModelLayout lay_out_huggingface_mamba2(const ModelConfig& config, const ModelTensors& tensors, const CheckpointOptions& options);
-[[nodiscard]] ModelLayout lay_out_mamba_ssm(const ModelConfig& config, const ModelTensors& tensors, const CheckpointOptions& options);
+[[nodiscard]] ModelLayout lay_out_huggingface_mamba(const ModelConfig& config, const ModelTensors& tensors,
+                                                    const CheckpointOptions& options);
+[[nodiscard]] ModelLayout lay_out_huggingface_mamba2(const ModelConfig& config, const ModelTensors& tensors,
+                                                     const CheckpointOptions& options);
+[[nodiscard]] ModelLayout lay_out_mamba_ssm(const ModelConfig& config, const ModelTensors& tensors,
+                                            const CheckpointOptions& options);
 
-/// The family that a config.json belongs to. Throws BadInput that names an architecture that is not supported, why where that is
-/// known, and what is supported.
+/// The family that a config.json belongs to. Throws BadInput that names an architecture that is not supported, why
+/// where that is known, and what is supported.
 [[nodiscard]] const ModelFamily& find_family(const ModelConfig& config);
 
 }  // namespace lyap

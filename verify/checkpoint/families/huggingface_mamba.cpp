@@ -14,7 +14,8 @@ std::size_t read_rank(const ModelConfig& config, std::size_t d_model) {
 Mamba1Sizes read_sizes(const ModelConfig& config) {
   Mamba1Sizes sizes;
   sizes.d_model = config.size("hidden_size");
-  sizes.d_inner = config.has("intermediate_size") ? config.size("intermediate_size") : config.scaled_size("expand", 2, sizes.d_model);
+  sizes.d_inner = config.has("intermediate_size") ? config.size("intermediate_size")
+                                                  : config.scaled_size("expand", 2, sizes.d_model);
   sizes.d_state = config.size_or("state_size", 16);
   sizes.d_conv = config.size_or("conv_kernel", 4);
   sizes.dt_rank = read_rank(config, sizes.d_model);
@@ -26,7 +27,8 @@ Mamba1Sizes read_sizes(const ModelConfig& config) {
 
 }  // namespace
 
-ModelLayout lay_out_huggingface_mamba(const ModelConfig& config, const ModelTensors& tensors, const CheckpointOptions&) {
+ModelLayout lay_out_huggingface_mamba(const ModelConfig& config, const ModelTensors& tensors,
+                                      const CheckpointOptions&) {
   config.require_silu("hidden_act");
   config.require_flag("rms_norm", true, "norms other than RMSNorm are not supported");
   const Mamba1Sizes sizes = read_sizes(config);
@@ -43,7 +45,8 @@ ModelLayout lay_out_huggingface_mamba(const ModelConfig& config, const ModelTens
   description.final_norm_epsilon = sizes.norm_epsilon;
   TensorChecklist checklist(config, tensors);
   checklist.require_block_count("num_hidden_layers", description.layers, prefix + "layers.");
-  lay_out_frame(checklist, {prefix, config.size("vocab_size"), sizes.d_model, config.flag("tie_word_embeddings"), true}, layout);
+  lay_out_frame(checklist, {prefix, config.size("vocab_size"), sizes.d_model, config.flag("tie_word_embeddings"), true},
+                layout);
   for (std::size_t layer = 0; layer < description.layers; ++layer) require_mamba1_block(checklist, names(layer), sizes);
   checklist.refuse_the_rest();
   description.kinds.assign(description.layers, LayerKind::kMamba1);

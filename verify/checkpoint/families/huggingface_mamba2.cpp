@@ -5,8 +5,8 @@
 namespace lyap {
 namespace {
 
-// Defaults are those of the class Mamba2Config of transformers. norm_before_gate is not read, because transformers does not read it
-// either: the gate always comes first.
+// Defaults are those of the class Mamba2Config of transformers. norm_before_gate is not read, because transformers does
+// not read it either: the gate always comes first.
 Mamba2Sizes read_sizes(const ModelConfig& config, bool hf_compat) {
   Mamba2Sizes sizes;
   sizes.d_model = config.size("hidden_size");
@@ -23,8 +23,9 @@ Mamba2Sizes read_sizes(const ModelConfig& config, bool hf_compat) {
   sizes.conv_bias = config.flag_or("use_conv_bias", true);
   const std::size_t d_inner = config.scaled_size("expand", 2, sizes.d_model);
   if (sizes.d_inner() != d_inner) {
-    config.refuse("num_heads", std::to_string(sizes.heads) + " heads of head_dim " + std::to_string(sizes.head_dim) + " are " +
-                                   std::to_string(sizes.d_inner()) + " channels, but expand times hidden_size is " + std::to_string(d_inner));
+    config.refuse("num_heads", std::to_string(sizes.heads) + " heads of head_dim " + std::to_string(sizes.head_dim) +
+                                   " are " + std::to_string(sizes.d_inner()) +
+                                   " channels, but expand times hidden_size is " + std::to_string(d_inner));
   }
   config.require_divides("n_groups", sizes.groups, "num_heads", sizes.heads);
   return sizes;
@@ -32,7 +33,8 @@ Mamba2Sizes read_sizes(const ModelConfig& config, bool hf_compat) {
 
 }  // namespace
 
-ModelLayout lay_out_huggingface_mamba2(const ModelConfig& config, const ModelTensors& tensors, const CheckpointOptions& options) {
+ModelLayout lay_out_huggingface_mamba2(const ModelConfig& config, const ModelTensors& tensors,
+                                       const CheckpointOptions& options) {
   config.require_silu("hidden_act");
   config.require_flag("rms_norm", true, "a gate without RMSNorm is not supported");
   const Mamba2Sizes sizes = read_sizes(config, options.hf_compat);
@@ -49,7 +51,8 @@ ModelLayout lay_out_huggingface_mamba2(const ModelConfig& config, const ModelTen
   description.final_norm_epsilon = sizes.norm_epsilon;
   TensorChecklist checklist(config, tensors);
   checklist.require_block_count("num_hidden_layers", description.layers, prefix + "layers.");
-  lay_out_frame(checklist, {prefix, config.size("vocab_size"), sizes.d_model, config.flag("tie_word_embeddings"), false}, layout);
+  lay_out_frame(checklist,
+                {prefix, config.size("vocab_size"), sizes.d_model, config.flag("tie_word_embeddings"), false}, layout);
   for (std::size_t layer = 0; layer < description.layers; ++layer) require_mamba2_block(checklist, names(layer), sizes);
   checklist.refuse_the_rest();
   description.kinds.assign(description.layers, LayerKind::kMamba2);

@@ -14,17 +14,38 @@ namespace {
 constexpr double kNormEpsilon = 1e-5;
 
 // Keys that set sizes or options of a block, and keys that matter only to initialisation or to how a kernel is run.
-constexpr std::array<std::string_view, 12> kMamba1Keys = {"layer",     "d_state", "d_conv", "expand",   "dt_rank", "bias", "conv_bias",
-                                                          "dt_min",    "dt_max",  "dt_init", "dt_scale", "dt_init_floor"};
-constexpr std::array<std::string_view, 22> kMamba2Keys = {
-    "layer",   "d_state", "d_conv", "expand",        "headdim",  "ngroups",    "d_ssm",            "D_has_hdim",    "rmsnorm", "norm_before_gate", "dt_limit",
-    "bias",    "conv_bias", "dt_min", "dt_max",      "dt_init_floor", "A_init_range", "chunk_size", "conv_init", "use_mem_eff_path", "sequence_parallel", "activation"};
+constexpr std::array<std::string_view, 12> kMamba1Keys = {"layer",   "d_state", "d_conv",    "expand",
+                                                          "dt_rank", "bias",    "conv_bias", "dt_min",
+                                                          "dt_max",  "dt_init", "dt_scale",  "dt_init_floor"};
+constexpr std::array<std::string_view, 22> kMamba2Keys = {"layer",
+                                                          "d_state",
+                                                          "d_conv",
+                                                          "expand",
+                                                          "headdim",
+                                                          "ngroups",
+                                                          "d_ssm",
+                                                          "D_has_hdim",
+                                                          "rmsnorm",
+                                                          "norm_before_gate",
+                                                          "dt_limit",
+                                                          "bias",
+                                                          "conv_bias",
+                                                          "dt_min",
+                                                          "dt_max",
+                                                          "dt_init_floor",
+                                                          "A_init_range",
+                                                          "chunk_size",
+                                                          "conv_init",
+                                                          "use_mem_eff_path",
+                                                          "sequence_parallel",
+                                                          "activation"};
 
 template <std::size_t kCount>
 void refuse_unknown_keys(const ModelConfig& options, const std::array<std::string_view, kCount>& known) {
   for (const std::string& key : options.keys()) {
     const bool harmless = key == "use_fast_path";
-    if (!harmless && std::find(known.begin(), known.end(), key) == known.end()) options.refuse(as_one_line(key, 80), "is an unknown option");
+    if (!harmless && std::find(known.begin(), known.end(), key) == known.end())
+      options.refuse(as_one_line(key, 80), "is an unknown option");
   }
 }
 
@@ -53,8 +74,8 @@ Mamba2Sizes read_mamba2_sizes(const ModelConfig& config, const ModelConfig& opti
   sizes.d_model = config.size("d_model");
   const std::size_t d_inner = options.scaled_size("expand", 2, sizes.d_model);
   if (options.size_or("d_ssm", d_inner) != d_inner) {
-    options.refuse("d_ssm", "is " + std::to_string(options.size("d_ssm")) + " and the inner size " + std::to_string(d_inner) +
-                                "; a scan over a part of the channels is not supported yet");
+    options.refuse("d_ssm", "is " + std::to_string(options.size("d_ssm")) + " and the inner size " +
+                                std::to_string(d_inner) + "; a scan over a part of the channels is not supported yet");
   }
   sizes.head_dim = options.size_or("headdim", 64);
   options.require_divides("headdim", sizes.head_dim, "expand * d_model", d_inner);
@@ -74,8 +95,10 @@ Mamba2Sizes read_mamba2_sizes(const ModelConfig& config, const ModelConfig& opti
 
 void refuse_other_layers(const ModelConfig& config) {
   config.require_flag("rms_norm", true, "LayerNorm is not supported yet");
-  if (config.count_or("d_intermediate", 0) > 0) config.refuse("d_intermediate", "MLP layers between the blocks are not supported yet");
-  if (!config.is_empty("attn_layer_idx")) config.refuse("attn_layer_idx", "attention layers among the blocks are not supported yet");
+  if (config.count_or("d_intermediate", 0) > 0)
+    config.refuse("d_intermediate", "MLP layers between the blocks are not supported yet");
+  if (!config.is_empty("attn_layer_idx"))
+    config.refuse("attn_layer_idx", "attention layers among the blocks are not supported yet");
 }
 
 BlockNames block_names(std::size_t layer) {
@@ -85,7 +108,8 @@ BlockNames block_names(std::size_t layer) {
 
 void lay_out_mamba1(TensorChecklist& checklist, const Mamba1Sizes& sizes, ModelLayout& layout) {
   layout.description.family = "mamba";
-  for (std::size_t layer = 0; layer < layout.description.layers; ++layer) require_mamba1_block(checklist, block_names(layer), sizes);
+  for (std::size_t layer = 0; layer < layout.description.layers; ++layer)
+    require_mamba1_block(checklist, block_names(layer), sizes);
   layout.description.kinds.assign(layout.description.layers, LayerKind::kMamba1);
   layout.read_block = [sizes](const ModelTensors& from, std::size_t layer) -> theory::BlockWeights {
     return read_mamba1_block(from, block_names(layer), sizes);
@@ -94,7 +118,8 @@ void lay_out_mamba1(TensorChecklist& checklist, const Mamba1Sizes& sizes, ModelL
 
 void lay_out_mamba2(TensorChecklist& checklist, const Mamba2Sizes& sizes, ModelLayout& layout) {
   layout.description.family = "mamba2";
-  for (std::size_t layer = 0; layer < layout.description.layers; ++layer) require_mamba2_block(checklist, block_names(layer), sizes);
+  for (std::size_t layer = 0; layer < layout.description.layers; ++layer)
+    require_mamba2_block(checklist, block_names(layer), sizes);
   layout.description.kinds.assign(layout.description.layers, LayerKind::kMamba2);
   layout.read_block = [sizes](const ModelTensors& from, std::size_t layer) -> theory::BlockWeights {
     return read_mamba2_block(from, block_names(layer), sizes);
@@ -119,7 +144,8 @@ ModelLayout lay_out_mamba_ssm(const ModelConfig& config, const ModelTensors& ten
   const std::size_t vocabulary = (config.size("vocab_size") + multiple - 1) / multiple * multiple;
   TensorChecklist checklist(config, tensors);
   checklist.require_block_count("n_layer", layout.description.layers, "backbone.layers.");
-  lay_out_frame(checklist, {"backbone.", vocabulary, config.size("d_model"), config.flag("tie_embeddings"), true}, layout);
+  lay_out_frame(checklist, {"backbone.", vocabulary, config.size("d_model"), config.flag("tie_embeddings"), true},
+                layout);
   if (kind == "Mamba1") {
     lay_out_mamba1(checklist, read_mamba1_sizes(config, options), layout);
   } else {

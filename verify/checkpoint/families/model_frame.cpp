@@ -9,8 +9,8 @@ constexpr char kHead[] = "lm_head.weight";
 constexpr std::size_t kRowsAtOnce = 256;
 
 bool same_place(const ModelTensors::Place& left, const ModelTensors::Place& right) {
-  return left.file == right.file && left.tensor->begin == right.tensor->begin && left.tensor->strides == right.tensor->strides &&
-         left.tensor->type == right.tensor->type;
+  return left.file == right.file && left.tensor->begin == right.tensor->begin &&
+         left.tensor->strides == right.tensor->strides && left.tensor->type == right.tensor->type;
 }
 
 // By value: zeros of both signs count as equal. NaN differs from itself, and is refused elsewhere.
@@ -43,7 +43,8 @@ void lay_out_frame(TensorChecklist& checklist, const ModelFrame& frame, ModelLay
   const bool differs = stored && !equal_values(tensors, layout.embedding, kHead);
   const bool said_tied = frame.tied.value_or(frame.tied_by_default);
   if (differs && said_tied) {
-    layout.description.remarks.push_back("lm_head.weight is stored and differs from the embedding, although " + checklist.config().file() +
+    layout.description.remarks.push_back("lm_head.weight is stored and differs from the embedding, although " +
+                                         checklist.config().file() +
                                          " says that they are tied; lm_head.weight is used.");
   }
   const bool tied = !differs && (said_tied || !stored);

@@ -33,15 +33,16 @@ void TensorChecklist::require_block_count(const std::string& key, std::size_t co
     if (const auto index = find_block_index(name, prefix)) found.insert(*index);
   }
   if (found.size() != count) {
-    config_.refuse(key, "is " + std::to_string(count) + ", but the weights have " + std::to_string(found.size()) + " blocks named " + prefix + "N");
+    config_.refuse(key, "is " + std::to_string(count) + ", but the weights have " + std::to_string(found.size()) +
+                            " blocks named " + prefix + "N");
   }
 }
 
 void TensorChecklist::refuse_the_rest() const {
   for (const auto& [name, place] : tensors_.places()) {
     if (!expected_.contains(name)) {
-      throw BadInput(place.file->path, "tensor " + quoted_name(name) + " is unexpected: the model that " + config_.file() +
-                                           " describes has no such tensor");
+      throw BadInput(place.file->path, "tensor " + quoted_name(name) + " is unexpected: the model that " +
+                                           config_.file() + " describes has no such tensor");
     }
   }
 }

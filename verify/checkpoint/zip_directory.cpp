@@ -113,6 +113,17 @@ CentralEntry read_entry(const Reader& archive, std::size_t at) {
   return entry;
 }
 
+std::vector<CentralEntry> read_entries(const Reader& archive) {
+  const Directory directory = find_directory(archive);
+  std::vector<CentralEntry> entries;
+  std::size_t at = directory.begin;
+  for (std::size_t i = 0; i < directory.entries; ++i) {
+    entries.push_back(read_entry(archive, at));
+    at += entries.back().total;
+  }
+  return entries;
+}
+
 ZipMember member_of(const Reader& archive, const CentralEntry& entry) {
   const std::string shown = "member " + quoted_name(entry.name);
   if ((entry.flags & 1) != 0) archive.refuse(shown + " is encrypted");
@@ -170,21 +181,17 @@ class ListedArchive {
 
 std::vector<ZipMember> read_zip_directory(std::span<const std::byte> bytes, const std::string& file) {
   const Reader archive(bytes, file);
-  const Directory directory = find_directory(archive);
-  const ListedArchive listed(bytes, file);
-  if (directory.entries != listed.entries())
-    archive.refuse("its zip directory is damaged: two ways to read it disagree");
+  const std::vector<CentralEntry> entries = read_entries(archive);
   std::vector<ZipMember> members;
   std::set<std::string> names;
-  std::size_t at = directory.begin;
-  for (std::size_t i = 0; i < directory.entries; ++i) {
-    const CentralEntry entry = read_entry(archive, at);
-    if (!listed.agrees(i, entry))
-      archive.refuse("its zip directory is damaged: two ways to read member " + std::to_string(i) + " disagree");
+  for (const CentralEntry& entry : entries) {
     if (!names.insert(entry.name).second) archive.refuse("has the member " + quoted_name(entry.name) + " twice");
     members.push_back(member_of(archive, entry));
-    at += entry.total;
   }
+  const ListedArchive listed(bytes, file);
+  bool agrees = listed.entries() == entries.size();
+  for (std::size_t i = 0; agrees && i < entries.size(); ++i) agrees = listed.agrees(i, entries[i]);
+  if (!agrees) archive.refuse("its zip directory is damaged: two ways to read it disagree");
   return members;
 }
 

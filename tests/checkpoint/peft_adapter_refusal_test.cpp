@@ -119,6 +119,13 @@ TEST_F(AdapterRefusal, NamesTheKeyWhoseValueIsWrong) {
   EXPECT_THAT(adapter.refusal(base), HasSubstr("layers_to_transform"));
 }
 
+TEST_F(AdapterRefusal, BoundsTheSizeOfPatternsAndFile) {
+  json patterns = json::object();
+  for (int i = 0; i < 100; ++i) patterns[std::to_string(i) + "(a{99}){99}"] = 4;
+  EXPECT_THAT(refusal_with("rank_pattern", patterns), HasSubstr("rank_pattern: has too many"));
+  EXPECT_THAT(refusal_with("revision", std::string(1'000'000, 'x')), HasSubstr("bytes"));
+}
+
 TEST_F(AdapterRefusal, NamesATargetThatTheBaseDoesNotHave) {
   CraftedAdapter adapter("mamba-lora");
   adapter.config["target_modules"].push_back("q_proj");

@@ -17,7 +17,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxConfigBytes = 10'000'000;
+constexpr std::size_t kMaxConfigBytes = 1'000'000;
+constexpr std::size_t kMaxPatternStates = 200'000;       // of all patterns of one key together
 constexpr double kMaxExactInteger = 9007199254740992.0;  // 2^53
 constexpr std::array<std::string_view, 4> kLinear = {"in_proj", "x_proj", "dt_proj", "out_proj"};
 
@@ -212,11 +213,14 @@ auto read_pattern_values(const Members& members, const std::string& key, const R
   const json* object = members.find(key);
   if (object == nullptr) return result;
   if (!object->is_object()) members.refuse(key, *object, "an object");
+  std::size_t states = 0;
   for (const auto& member : object->items()) {
     const std::string& name = member.key();
     static_cast<void>(ModulePattern::compile(name, members.file(), key));  // whole by itself
     result.push_back({name, ModulePattern::compile("(.*\\.)?(" + name + ")$", members.file(), key),
                       read(key + "." + as_one_line(name, 80), member.value())});
+    states += result.back().pattern.states();
+    if (states > kMaxPatternStates) throw BadInput(members.file(), key + ": has too many or too long patterns");
   }
   return result;
 }

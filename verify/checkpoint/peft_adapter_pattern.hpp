@@ -22,6 +22,8 @@ class ModulePattern {
   /// True where the whole name is in the pattern's language: re.fullmatch, and re.match for patterns that end in `$`.
   [[nodiscard]] bool matches_whole(std::string_view name) const;
 
+  [[nodiscard]] std::size_t states() const { return states_.size(); }
+
   static constexpr std::size_t kMaxStates = 10'000;
 
   using CharacterSet = std::bitset<128>;

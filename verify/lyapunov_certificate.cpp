@@ -110,6 +110,28 @@ const char* name_of(Verdict verdict) {
   throw ContractViolation("name_of: no verdict has this number");
 }
 
+namespace {
+
+void require_reached_ends(const SelectedRanges& ranges) {
+  const std::size_t count = ranges.lower.size();
+  require_range("selected", ranges.lower, ranges.upper, count);
+  require_length("selected.lower.witness", ranges.lower_witness.size(), count);
+  require_length("selected.upper.witness", ranges.upper_witness.size(), count);
+  for (std::size_t r = 0; r < count; ++r) {
+    if (!(ranges.lower_witness[r] >= ranges.lower[r])) reject("selected.lower.witness", r, "is NaN or below its bound");
+    if (!(ranges.upper_witness[r] <= ranges.upper[r])) reject("selected.upper.witness", r, "is NaN or above its bound");
+  }
+}
+
+void require_upper_witness(const std::vector<double>& witness, const std::vector<double>& upper) {
+  if (!witness.empty()) require_length("preactivation.upper.witness", witness.size(), upper.size());
+  for (std::size_t i = 0; i < witness.size(); ++i) {
+    if (!(witness[i] <= upper[i])) reject("preactivation.upper.witness", i, "is NaN or above its bound");
+  }
+}
+
+}  // namespace
+
 void require_consistent(const UniversalBounds& b) {
   const std::size_t c = b.zeta_upper.size();
   if (c == 0) throw ContractViolation("certificate refused: a layer without channels");
@@ -136,6 +158,8 @@ void require_consistent(const UniversalBounds& b) {
   require_magnitudes("gain.step.upper", b.gain_step_upper, c);
   require_magnitudes("gain.A_log.upper", b.gain_A_log_upper, c);
   if (!b.output_gain_upper.empty()) require_magnitudes("output_gain.upper", b.output_gain_upper, c);
+  require_reached_ends(b.selected);
+  require_upper_witness(b.preactivation_upper_witness, b.preactivation_upper);
   if (b.preactivation_witness.empty() && b.sustained_preactivation_lower.empty()) return;
   for (const auto* optional :
        {&b.preactivation_witness, &b.sustained_preactivation_lower, &b.sustained_preactivation_witness}) {

@@ -29,6 +29,12 @@ enum class Relaxation : std::uint8_t {
 enum class Verdict { kProven, kRefuted, kUndecided };
 [[nodiscard]] const char* name_of(Verdict verdict);
 
+/// Ranges of B, then C, (2 d_state), and what is rigorously reached of each end. Mamba-1, thorough effort; else empty.
+struct SelectedRanges {
+  std::vector<double> lower, upper;
+  std::vector<double> lower_witness, upper_witness;  ///< reached from above and from below
+};
+
 /// Universal tier of one layer; c = channels (Mamba-1) or heads (Mamba-2). Vectors have one entry per channel or head.
 struct UniversalBounds {
   std::vector<double> preactivation_lower, preactivation_upper;  ///< range of p at any step
@@ -48,6 +54,8 @@ struct UniversalBounds {
   /// At least sup_t sum_n |C_{t,n}| per channel or head (Theorem 2): with equal parameters |y' - y| is at most this
   /// times the largest |h'_n - h_n|. Empty where it was not computed.
   std::vector<double> output_gain_upper;
+  std::vector<double> preactivation_upper_witness;  ///< p rigorously reached from below; empty without a search
+  SelectedRanges selected;
   /// What each relaxation alone would have said of p's lower end, in the order of Relaxation; empty where it was not
   /// run.
   std::vector<std::vector<double>> preactivation_lower_by_relaxation;

@@ -51,6 +51,22 @@ TEST(Digest, NamesFileTensorAndPlaceOfANonFiniteWeight) {
   }
 }
 
+TEST(Digest, NamesABinary64WeightThatIsTooLargeForBounds) {
+  CraftedModel model("mamba-untied");
+  CraftedTensor& tensor = model.tensors.at("backbone.layers.1.mixer.dt_proj.bias");
+  std::string wide;
+  for (std::size_t i = 0; i < tensor.bytes.size() / 4; ++i) {
+    const double value = i == 3 ? -1.0000001e100 : i == 4 ? 1e100 : 0.5;
+    wide.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  tensor.dtype = "F64";
+  tensor.bytes = wide;
+  const testing::TemporaryFolder folder;
+  model.write(folder.path());
+  EXPECT_THAT(digest_refusal(folder.path()),
+              AllOf(HasSubstr("'backbone.layers.1.mixer.dt_proj.bias' at index [3]"), HasSubstr("exceeds 1e100")));
+}
+
 TEST(Digest, NamesTheShardOfANonFiniteWeight) {
   const testing::TemporaryFolder folder;
   for (const auto& entry : fs::directory_iterator(testing::fixture("mamba2-sharded")))

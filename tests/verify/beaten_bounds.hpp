@@ -46,6 +46,21 @@ S magnitude_of(const S& x) {
   return x < theory::exact<S>(0.0) ? -x : x;
 }
 
+/// The first of B and C that leaves its range; empty where there is none or no range is stated.
+template <class S>
+std::string beaten_selected_range(const theory::BlockStep<S>& step, const SelectedRanges& ranges, double slack) {
+  for (std::size_t r = 0; r < ranges.lower.size(); ++r) {
+    const bool is_B = r < step.B.size();
+    const S& value = is_B ? step.B[r] : step.C[r - step.B.size()];
+    if (std::isinf(ranges.lower[r]) || std::isinf(ranges.upper[r])) continue;
+    const double room = slack * (1.0 + std::fabs(ranges.lower[r]) + std::fabs(ranges.upper[r]));
+    if (value + theory::exact<S>(room) < theory::exact<S>(ranges.lower[r]) ||
+        value - theory::exact<S>(room) > theory::exact<S>(ranges.upper[r]))
+      return std::string(is_B ? "B, component " : "C, component ").append(std::to_string(r % step.B.size()));
+  }
+  return {};
+}
+
 /// Runs the block on inputs and reports in words the first bound that it beats; empty where it keeps all. In multiple
 /// precision nothing is forgiven, in binary64 what rounding may do.
 template <class S = double, class Weights>
@@ -61,6 +76,9 @@ inline std::string beaten_bound(const Weights& block, const theory::Matrix& inpu
     theory::Array<S> r;
     for (std::size_t i = 0; i < inputs.columns; ++i) r.push_back(exact(inputs(t, i)));
     const theory::BlockStep<S> step = theory::step(block, r, state);
+    if (const std::string beaten = beaten_selected_range(step, bounds.selected, kRounded ? kRelative : 0.0);
+        !beaten.empty())
+      return beaten;
     for (std::size_t c = 0; c < shape.channels; ++c) {
       const std::string where = " of channel " + std::to_string(c) + " at step " + std::to_string(t);
       const double slack = kRounded ? slack_of(bounds, c) : 0.0;

@@ -24,13 +24,15 @@ TEST(EvenPartRelaxation, EveryPointLiesAboveItForAnyTouchingPoint) {
     const double omega = normal_like() * std::exp(uniform(-20, 3));
     const double reach = std::exp(uniform(-8, 6));
     const double touch = uniform(-1.5, 1.5) * reach;
-    const EvenPartRelaxation part =
-        relax_even_parts(std::vector<double>{omega}, std::vector<double>{reach}, std::vector<double>{touch})[0];
+    const double chord_share = *rc::gen::element(0.0, 0.25, 0.5, 1.0, uniform(0, 1));
+    const EvenPartRelaxation part = relax_even_parts(std::vector<double>{omega}, std::vector<double>{reach},
+                                                     std::vector<double>{touch}, chord_share)[0];
     RC_ASSERT(part.curvature * omega >= 0.0);
     for (int i = 0; i < 30; ++i) {
-      const double q = std::clamp(uniform(-reach, reach), -reach, reach);
-      const MpfrReal below =
-          exact(omega) * exact(q) / exact(2.0) + exact(part.curvature) * exact(q) * exact(q) + exact(part.constant);
+      const double spread = *rc::gen::element(1.0, 0.1, 3.0 / reach);  // near 0, too, where parabolas touch
+      const double q = std::clamp(spread * uniform(-reach, reach), -reach, reach);
+      const MpfrReal below = (exact(omega) / exact(2.0) + exact(part.slope)) * exact(q) +
+                             exact(part.curvature) * exact(q) * exact(q) + exact(part.constant);
       RC_ASSERT(exact(omega) * silu(exact(q)) >= below);
     }
   });
@@ -46,6 +48,37 @@ TEST(EvenPartRelaxation, TheTangentTouches) {
     EXPECT_NEAR(value, -touch + part.curvature * touch * touch + part.constant,
                 4.0 * 2.0 * (touch + 100.0 / touch) * kVectorSigmoidWidth * 0x1p-52);
   }
+}
+
+// Where a parabola of that curvature can touch at all, it does, up to the width of the sigmoid's enclosure: it enters
+// G(o^2) times omega o/2 and the slope's error times 4.8.
+TEST(EvenPartRelaxation, AParabolaTouchesOnTheOtherSide) {
+  for (const double touch : {-1.1, 0.3, 0.9, 1.2}) {
+    const EvenPartRelaxation part =
+        relax_even_parts(std::vector<double>{2.0}, std::vector<double>{10.0}, std::vector<double>{touch}, 0.0)[0];
+    EXPECT_NE(part.slope, 0.0);
+    const double value = 2.0 * touch / (1 + std::exp(-touch));
+    EXPECT_NEAR(value, (1.0 + part.slope) * touch + part.curvature * touch * touch + part.constant,
+                2.0 * 8.0 * 4.8 * kVectorSigmoidWidth * 0x1p-52);
+  }
+}
+
+TEST(EvenPartRelaxation, LessCurvatureIsNearerAtTheTouchedPoint) {
+  const auto relaxed = [](double touch, double share) {
+    const EvenPartRelaxation part =
+        relax_even_parts(std::vector<double>{1.0}, std::vector<double>{20.0}, std::vector<double>{touch}, share)[0];
+    return (0.5 + part.slope) * touch + part.curvature * touch * touch + part.constant;
+  };
+  for (const double touch : {0.5, 1.0, 2.0, 4.0, 8.0}) {
+    EXPECT_GT(relaxed(touch, 0.0), relaxed(touch, 0.5));
+    EXPECT_GT(relaxed(touch, 0.5), relaxed(touch, 1.0));
+  }
+}
+
+TEST(EvenPartRelaxation, DroppingTheSlopesConstantIsCaught) {
+  const EvenPartRelaxation part =
+      relax_even_parts(std::vector<double>{2.0}, std::vector<double>{10.0}, std::vector<double>{1.0}, 0.0)[0];
+  EXPECT_LT(2.0 * 1.0 / (1 + std::exp(-1.0)), 1.0 + part.slope + part.curvature);
 }
 
 TEST(EvenPartRelaxation, DroppingTheConstantIsCaught) {

@@ -8,6 +8,7 @@
 #include "numerics/norm_bounds.hpp"
 #include "numerics/rounding.hpp"
 #include "numerics/verified_cholesky.hpp"
+#include "verify/certify/refinement_times.hpp"
 
 namespace lyap {
 namespace {
@@ -18,7 +19,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kRelativeShift =
     1e-9;  // what is left for the smallest eigenvalue, relative to the mean multiplier and diagonal
 constexpr double kRaise = 1.02;  // multipliers grow by this until R is positive definite
-constexpr double kShare = 0.002;  // and by this of the largest, for taps at which a rough window asks for next to nothing
+constexpr double kShare =
+    0.002;  // and by this of the largest, for taps at which a rough window asks for next to nothing
 constexpr int kAttempts = 200;
 constexpr int kRefinements = 2;
 
@@ -195,6 +197,7 @@ struct Hessian {
 };
 
 Hessian hessian_of(const BallQuadratic& quadratic) {
+  const RefinementTimer timer(RefinementTimer::Part::kProducts);
   std::vector<double> middle(quadratic.linear.size());
   for (std::size_t k = 0; k < middle.size(); ++k) middle[k] = quadratic.linear[k].midpoint();
   return {quadratic.map.approx_hessian(quadratic.curvature),
@@ -222,7 +225,10 @@ double lower_bound_at(const BallQuadratic& quadratic, const Hessian& hessian, co
   const double largest = *std::max_element(mu.begin(), mu.end());
   const double diagonal_error =
       2.0 * kUnitRoundoff * (largest + R.diagonal().cwiseAbs().maxCoeff());  // of the sums above
-  const VerifiedCholesky cholesky = verified_cholesky(R, kRelativeShift * largest, hessian.error + diagonal_error);
+  const VerifiedCholesky cholesky = [&] {
+    const RefinementTimer timer(RefinementTimer::Part::kFactorisation);
+    return verified_cholesky(R, kRelativeShift * largest, hessian.error + diagonal_error);
+  }();
   if (!cholesky.proves_positive_definite()) return -kInfinity;
   return dual_lower_bound(quadratic, mu, approx_solve(R, cholesky.factor, hessian.linear),
                           cholesky.smallest_eigenvalue_lower_bound);

@@ -74,14 +74,15 @@ QuadraticRelaxation::QuadraticRelaxation(const theory::Mamba1Weights& block, con
 }
 
 QuadraticRelaxation::Relaxed QuadraticRelaxation::relax(const SiluFunctional& f, const Situation& situation,
-                                                        std::span<const double> touch) const {
-  const std::vector<EvenPartRelaxation> parts = relax_even_parts(f.omega, situation.reach, touch);
+                                                        std::span<const double> touch, double chord_share) const {
+  const std::vector<EvenPartRelaxation> parts = relax_even_parts(f.omega, situation.reach, touch, chord_share);
   Relaxed relaxed;
   for (std::size_t k = 0; k < parts.size(); ++k) {
-    const Interval half = Interval::from_exact(0.5) * Interval::from_exact(f.omega[k]);
+    const Interval half =
+        Interval::from_exact(0.5) * Interval::from_exact(f.omega[k]) + Interval::from_exact(parts[k].slope);
     const Interval curvature = Interval::from_exact(parts[k].curvature);
     const Interval& beta = situation.constant[k];
-    // omega (beta + e)/2 + w (beta + e)^2 = [omega beta/2 + w beta^2] + [omega/2 + 2 w beta] e + w e^2
+    // l (beta + e) + w (beta + e)^2 = [l beta + w beta^2] + [l + 2 w beta] e + w e^2, l = omega/2 + slope
     relaxed.offset += half * beta + curvature * square(beta) + Interval::from_exact(parts[k].constant);
     relaxed.offset -= Interval::from_exact(f.error[k]) * Interval::from_exact(situation.silu[k]);
     relaxed.linear.push_back(half + Interval::from_exact(2.0) * curvature * beta);
@@ -101,10 +102,10 @@ std::vector<double> QuadraticRelaxation::approx_touch(const RowMajorMatrix& wind
   return touch;
 }
 
-double QuadraticRelaxation::lower_bound(const SiluFunctional& f, const RowMajorMatrix& window,
-                                        std::size_t present) const {
+double QuadraticRelaxation::lower_bound(const SiluFunctional& f, const RowMajorMatrix& window, std::size_t present,
+                                        double chord_share) const {
   if (present == 0 || present > block_.d_conv) throw ContractViolation("lower_bound: present taps outside 1..J");
-  const Relaxed relaxed = relax(f, situations_[present - 1], approx_touch(window, present));
+  const Relaxed relaxed = relax(f, situations_[present - 1], approx_touch(window, present), chord_share);
   const std::size_t first = block_.d_conv - present;
   const WindowMap map(tokens_.weights, exact_taps(block_.conv_weight, first), present);
   const double quadratic =
@@ -116,7 +117,7 @@ double QuadraticRelaxation::tapwise_lower_bound(const SiluFunctional& f, const R
                                                 std::size_t present) const {
   if (present == 0 || present > block_.d_conv)
     throw ContractViolation("tapwise_lower_bound: present taps outside 1..J");
-  const Relaxed relaxed = relax(f, situations_[present - 1], approx_touch(window, present));
+  const Relaxed relaxed = relax(f, situations_[present - 1], approx_touch(window, present), 0.0);
   double total = relaxed.offset.lower();
   const WindowMap map(tokens_.weights, std::vector<Interval>(block_.d_inner, Interval::from_exact(1.0)), 1);
   for (std::size_t j = block_.d_conv - present; j < block_.d_conv; ++j) {
@@ -137,11 +138,11 @@ double QuadraticRelaxation::tapwise_lower_bound(const SiluFunctional& f, const R
   return total;
 }
 
-double QuadraticRelaxation::sustained_lower_bound(const SiluFunctional& f,
-                                                  const Eigen::RowVectorXd& constant_input) const {
+double QuadraticRelaxation::sustained_lower_bound(const SiluFunctional& f, const Eigen::RowVectorXd& constant_input,
+                                                  double chord_share) const {
   RowMajorMatrix window(index(block_.d_conv), index(block_.d_model));
   window.rowwise() = constant_input;
-  const Relaxed relaxed = relax(f, situations_.back(), approx_touch(window, block_.d_conv));
+  const Relaxed relaxed = relax(f, situations_.back(), approx_touch(window, block_.d_conv), chord_share);
   const double mean = lyap::sustained_lower_bound(
       {tokens_.weights, block_.conv_weight.entries, block_.d_conv, relaxed.linear, relaxed.curvature}, constant_input);
   return (relaxed.offset + Interval::from_bounds(mean, std::max(mean, 0.0))).lower();

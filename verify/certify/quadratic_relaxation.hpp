@@ -29,12 +29,14 @@ class QuadraticRelaxation {
   /// A lower bound of f at one step with `present` taps, touching points and multipliers from `window` (J, d_model),
   /// whose last rows count. Every window gives a sound bound; a good minimiser a sharp one. Cost: one factorisation of
   /// size present * d_model.
-  [[nodiscard]] double lower_bound(const SiluFunctional& f, const RowMajorMatrix& window, std::size_t present) const;
+  [[nodiscard]] double lower_bound(const SiluFunctional& f, const RowMajorMatrix& window, std::size_t present,
+                                   double chord_share = 1.0) const;
   /// The same with the taps apart: `present` factorisations of size d_model.
   [[nodiscard]] double tapwise_lower_bound(const SiluFunctional& f, const RowMajorMatrix& window,
                                            std::size_t present) const;
   /// A lower bound of liminf of f's running mean over every input sequence, from a constant input (d_model).
-  [[nodiscard]] double sustained_lower_bound(const SiluFunctional& f, const Eigen::RowVectorXd& constant_input) const;
+  [[nodiscard]] double sustained_lower_bound(const SiluFunctional& f, const Eigen::RowVectorXd& constant_input,
+                                             double chord_share = 1.0) const;
 
  private:
   // f >= offset + sum_k (linear_k e_k + curvature_k e_k^2), e = q - its constant part.
@@ -49,7 +51,8 @@ class QuadraticRelaxation {
     std::vector<double> reach;       // sup |q|
     std::vector<double> silu;        // sup |silu(q)|
   };
-  [[nodiscard]] Relaxed relax(const SiluFunctional& f, const Situation& situation, std::span<const double> touch) const;
+  [[nodiscard]] Relaxed relax(const SiluFunctional& f, const Situation& situation, std::span<const double> touch,
+                              double chord_share) const;
   [[nodiscard]] std::vector<double> approx_touch(const RowMajorMatrix& window, std::size_t present) const;
 
   const theory::Mamba1Weights& block_;

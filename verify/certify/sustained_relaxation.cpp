@@ -7,6 +7,7 @@
 #include "numerics/norm_bounds.hpp"
 #include "numerics/rounding.hpp"
 #include "numerics/verified_cholesky.hpp"
+#include "verify/certify/refinement_times.hpp"
 
 namespace lyap {
 namespace {
@@ -43,6 +44,7 @@ class Symbol {
 };
 
 Symbol::Symbol(const MovingQuadratic& quadratic) {
+  const RefinementTimer timer(RefinementTimer::Part::kProducts);
   const std::size_t rows = quadratic.curvature.size();
   const std::size_t J = quadratic.tap_count;
   const WindowMap token(quadratic.token_weights, std::vector<Interval>(rows, Interval::from_exact(1.0)), 1);
@@ -101,6 +103,7 @@ bool approx_positive_definite_on_grid(const Symbol& symbol, double mu) {
 
 // The smallest multiplier near mu that the coarse grid accepts, to a per cent.
 double raise_to_coarse_grid(const Symbol& symbol, double mu) {
+  const RefinementTimer timer(RefinementTimer::Part::kFactorisation);
   if (approx_positive_definite_on_grid(symbol, mu)) return mu;
   double low = mu;
   double high = std::max(kGrowth * mu, 1e-6 * symbol.size());
@@ -117,6 +120,7 @@ double raise_to_coarse_grid(const Symbol& symbol, double mu) {
 
 // R(theta) > 0 on [0, pi]: each part of an interval is proved at its middle with a margin for the rest, or halved.
 bool proves_positive_definite(const Symbol& symbol, double mu) {
+  const RefinementTimer timer(RefinementTimer::Part::kFactorisation);
   const double error = symbol.error_upper_bound(mu);
   constexpr int kParts = 16;
   struct Part {

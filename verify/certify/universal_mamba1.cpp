@@ -74,7 +74,7 @@ class Mamba1Universal {
   void find_witnesses(UniversalBounds& bounds) const;
   void sharpen_bounds(UniversalBounds& bounds);
   void take_witnesses(const SharpBounds& sharp, UniversalBounds& bounds) const;
-  void sharpen_over_vocabulary();
+  [[nodiscard]] bool sharpen_over_vocabulary();
   void take_token_witnesses(UniversalBounds& bounds) const;
   void record(Relaxation method, const FunctionalRanges& ranges);
   [[nodiscard]] std::vector<LinearRelaxation> relaxations_of(const std::vector<Interval>& q) const;
@@ -293,7 +293,7 @@ void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
   const SharpBounds sharp =
       sharpen({block_, tokens_, bounds.zeta_upper, bounds.preactivation_lower, options_.should_stop, tell});
   results_[sharp.tapwise ? Relaxation::kQuadraticTapwise : Relaxation::kQuadratic] = sharp.quadratic;
-  if (vocabulary_ != nullptr) sharpen_over_vocabulary();
+  const bool complete = sharp.finished == sharp.total && (vocabulary_ == nullptr || sharpen_over_vocabulary());
   combine(bounds);
   for (std::size_t i = 0; i < block_.d_inner; ++i) {
     const Interval rate =
@@ -302,7 +302,7 @@ void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
     bounds.exponent_upper[i] = std::min(bounds.zeta_upper[i], 0.0 - std::max(0.0, rate.lower()));
   }
   bounds.sustained_preactivation_lower = sharp.mean_preactivation_lower;
-  bounds.complete = sharp.finished == sharp.total;
+  bounds.complete = complete;
   if (vocabulary_ == nullptr && sharp.has_witnesses)
     take_witnesses(sharp, bounds);
   else if (vocabulary_ != nullptr)
@@ -311,21 +311,22 @@ void Mamba1Universal::sharpen_bounds(UniversalBounds& bounds) {
     find_witnesses(bounds);
 }
 
-// The quadratic relaxation over windows of tokens; its windows are the witnesses.
-void Mamba1Universal::sharpen_over_vocabulary() {
-  if (options_.should_stop && options_.should_stop()) return;
+// The quadratic relaxation over windows of tokens; its windows are the witnesses. False where it was stopped.
+bool Mamba1Universal::sharpen_over_vocabulary() {
   std::vector<SiluFunctional> functionals = scan_input_silu_functionals(block_);
   const std::size_t count = functionals.size();
   for (std::size_t i = 0; i < count; ++i) functionals.push_back(negated(functionals[i]));
   const std::vector<Interval> token_range = vocabulary_ranges(*vocabulary_, block_.norm_epsilon, tokens_.weights);
-  const VocabularyTask task{block_, tokens_, *vocabulary_, token_range};
+  const VocabularyTask task{block_, tokens_, *vocabulary_, token_range, options_.should_stop};
   token_windows_ = approx_worst_token_windows(task, functionals);
   const std::vector<double> lower = vocabulary_quadratic_lower_bounds(task, functionals, token_windows_);
+  if (lower.empty()) return false;
   FunctionalRanges& ranges = results_.at(Relaxation::kVocabulary);
   for (std::size_t i = 0; i < count; ++i) {
     Interval& range = i < block_.d_inner ? ranges.step[i] : ranges.BC[i - block_.d_inner];
     range = intersect(range, Interval::from_bounds(lower[i], -lower[count + i]));
   }
+  return true;
 }
 
 // p of every channel at every channel's window of tokens; the exponent's witness stays that of the deciding channel's
@@ -365,13 +366,12 @@ void Mamba1Universal::take_token_witnesses(UniversalBounds& bounds) const {
 }
 
 void Mamba1Universal::take_witnesses(const SharpBounds& sharp, UniversalBounds& bounds) const {
-  const double none = std::numeric_limits<double>::quiet_NaN();
   for (std::size_t i = 0; i < block_.d_inner; ++i) {
     const std::span<const double> A_log(block_.A_log.row(i), block_.d_state);
     const ChannelWitness& one_step = sharp.one_step[i];
     const ChannelWitness& periodic = sharp.periodic[i];
-    bounds.preactivation_witness.push_back(one_step.found() ? one_step.p_reached : none);
-    bounds.sustained_preactivation_witness.push_back(periodic.found() ? periodic.p_reached : none);
+    bounds.preactivation_witness.push_back(one_step.found() ? one_step.p_reached : std::nan(""));
+    bounds.sustained_preactivation_witness.push_back(periodic.found() ? periodic.p_reached : std::nan(""));
     if (periodic.found()) {
       const Interval slowest = exp(Interval::from_exact(*std::min_element(A_log.begin(), A_log.end())));
       bounds.exponent_witness[i] = 0.0 - (slowest * Interval::from_exact(periodic.mean_step_reached)).upper();
@@ -381,6 +381,8 @@ void Mamba1Universal::take_witnesses(const SharpBounds& sharp, UniversalBounds& 
     bounds.zeta_witness[i] =
         std::isnan(bounds.exponent_witness[i]) ? reached : std::max(reached, bounds.exponent_witness[i]);
   }
+  bounds.preactivation_upper_witness = sharp.step_upper_reached;
+  bounds.selected = sharp.selected;
   bounds.witness_channel = index_of_largest(bounds.zeta_witness);
   bounds.witness_input = sharp.one_step[bounds.witness_channel].residual;
   bounds.sustained_witness_channel = index_of_largest(bounds.exponent_witness);

@@ -114,11 +114,12 @@ void Splitting::split_one(const SiluFunctional& f, const std::vector<std::vector
     touch[k] = constant_[k].midpoint();
     for (std::size_t j = first_; j < block.d_conv; ++j) touch[k] += block.conv_weight(k, j) * projected[j][k];
   }
-  const std::vector<EvenPartRelaxation> parts = relax_even_parts(f.omega, reach_, touch);
+  const std::vector<EvenPartRelaxation> parts = relax_even_parts(f.omega, reach_, touch, 0.0);
   Interval offset;
   for (std::size_t k = 0; k < block.d_inner; ++k) {
     const Interval beta = constant_[k];
-    const Interval half = Interval::from_exact(0.5) * Interval::from_exact(f.omega[k]);
+    const Interval half =
+        Interval::from_exact(0.5) * Interval::from_exact(f.omega[k]) + Interval::from_exact(parts[k].slope);
     const Interval w = Interval::from_exact(parts[k].curvature);
     Interval linear = half + Interval::from_exact(2.0) * w * beta;  // of e = q - beta
     offset += half * beta + w * square(beta) + Interval::from_exact(parts[k].constant);
@@ -206,7 +207,7 @@ TokenWindows approx_worst_token_windows(const VocabularyTask& task, const std::v
   }
   TokenWindows best(functionals.size(), std::vector<std::size_t>(taps, 0));
   std::vector<double> lowest(functionals.size(), kInfinity);
-  for (int step = 0; step < kSearchSteps; ++step) {
+  for (int step = 0; step < kSearchSteps && !(step > 0 && task.stopped()); ++step) {
     TokenWindows windows(functionals.size(), std::vector<std::size_t>(taps, 0));
     std::vector<std::vector<double>> values(taps, std::vector<double>(functionals.size(), kInfinity));
     std::vector<std::vector<std::vector<double>>> projected(functionals.size(), std::vector<std::vector<double>>(taps));
@@ -248,6 +249,7 @@ std::vector<double> vocabulary_quadratic_lower_bounds(const VocabularyTask& task
   const std::vector<std::vector<std::vector<double>>> projected = project_windows(task, windows);
   std::vector<double> bounds(functionals.size(), kInfinity);
   for (const std::size_t present : tap_counts(task.block.d_conv, has_in_bias)) {
+    if (task.stopped()) return {};
     const SplitFunctionals split = Splitting(task, present).split(functionals, projected);
     const std::vector<std::vector<double>> least = least_values(task, split);
     for (std::size_t i = 0; i < functionals.size(); ++i) {

@@ -14,6 +14,8 @@ namespace {
 
 constexpr double kResidualScale = 0x1p14;  // epsilon / (2 mean r^2) is then below 2e-9 of the radius for epsilon <= 1
 
+constexpr double kFarAway = 0x1p12;  // of witnesses that were found as points of the ball
+
 double approx_sigmoid(double q) { return 1.0 / (1.0 + std::exp(-q)); }
 double approx_silu(double q) { return q * approx_sigmoid(q); }
 double approx_silu_slope(double q) { return approx_sigmoid(q) * (1.0 + q * approx_sigmoid(-q)); }
@@ -110,7 +112,24 @@ std::vector<Interval> multiply_by(const theory::Vector& factors, std::vector<Int
 
 }  // namespace
 
-std::vector<Interval> preactivation_at(const theory::Mamba1Weights& block, const theory::Matrix& residual) {
+theory::Matrix far_residual(const RowMajorMatrix& tokens) {
+  theory::Matrix residual(static_cast<std::size_t>(tokens.rows()), static_cast<std::size_t>(tokens.cols()));
+  for (std::size_t i = 0; i < residual.entries.size(); ++i)
+    residual.entries[i] = static_cast<float>(tokens.data()[i] * kFarAway);
+  return residual;
+}
+
+theory::Matrix window_at(const theory::Matrix& period, std::size_t t, std::size_t taps) {
+  theory::Matrix window(taps, period.columns);
+  for (std::size_t j = 0; j < taps; ++j) {
+    const std::size_t row = (t + j + taps * period.rows + 1 - taps) % period.rows;
+    std::copy_n(period.row(row), period.columns,
+                window.entries.begin() + static_cast<std::ptrdiff_t>(j * period.columns));
+  }
+  return window;
+}
+
+SelectedAt selected_at(const theory::Mamba1Weights& block, const theory::Matrix& residual) {
   const std::size_t taps = std::min(block.d_conv, residual.rows);
   std::vector<Interval> q(block.d_inner);
   for (std::size_t k = 0; k < block.d_inner && !block.conv_bias.empty(); ++k)
@@ -134,10 +153,14 @@ std::vector<Interval> preactivation_at(const theory::Mamba1Weights& block, const
       q[k] += Interval::from_exact(block.conv_weight(k, tap)) * (projected[k] + in_bias);
     }
   }
-  const std::vector<Interval> low_rank = matrix_vector_ranges(rows_of(block.x_proj, 0, block.dt_rank), silu_ranges(q));
-  std::vector<Interval> p = matrix_vector_ranges(rows_of(block.dt_proj, 0, block.d_inner), low_rank);
-  for (std::size_t i = 0; i < block.d_inner; ++i) p[i] += Interval::from_exact(block.dt_bias[i]);
-  return p;
+  std::vector<Interval> selected = matrix_vector_ranges(rows_of(block.x_proj, 0, block.x_proj.rows), silu_ranges(q));
+  const auto rank = static_cast<std::ptrdiff_t>(block.dt_rank);
+  SelectedAt result;
+  result.BC.assign(selected.begin() + rank, selected.end());
+  selected.resize(block.dt_rank);
+  result.p = matrix_vector_ranges(rows_of(block.dt_proj, 0, block.d_inner), selected);
+  for (std::size_t i = 0; i < block.d_inner; ++i) result.p[i] += Interval::from_exact(block.dt_bias[i]);
+  return result;
 }
 
 theory::Matrix approx_worst_residual(const WitnessSearch& search, std::size_t channel, bool constant) {

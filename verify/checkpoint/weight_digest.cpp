@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <cstring>
 #include <exception>
 #include <optional>
 #include <system_error>
@@ -63,6 +65,16 @@ std::string place_of(const WeightFile& file, ElementType type, std::size_t byte)
   return "a number outside every tensor, at byte " + std::to_string(byte) + " of the file,";
 }
 
+/// The first of `count` binary64 numbers, in any alignment, whose magnitude exceeds kLargestWeight.
+std::optional<std::size_t> find_too_large(const std::byte* bytes, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    double value = 0.0;
+    std::memcpy(&value, bytes + i * sizeof value, sizeof value);
+    if (std::fabs(value) > kLargestWeight) return i;
+  }
+  return std::nullopt;
+}
+
 void require_finite(const WeightFile& file, const StoredRun& run, std::size_t begin, std::size_t end) {
   const std::size_t width = element_bits(run.type) / 8;
   if (width == 0 || run.elements == 0) return;
@@ -73,6 +85,11 @@ void require_finite(const WeightFile& file, const StoredRun& run, std::size_t be
   const std::byte* bytes = file.map.bytes().data() + run.begin + first * width;
   if (const auto found = find_non_finite(run.type, bytes, last - first)) {
     throw BadInput(file.path, place_of(file, run.type, run.begin + (first + *found) * width) + " is NaN or infinite");
+  }
+  if (run.type != ElementType::kF64) return;  // no other type reaches that far
+  if (const auto found = find_too_large(bytes, last - first)) {
+    throw BadInput(file.path, place_of(file, run.type, run.begin + (first + *found) * width) +
+                                  " exceeds 1e100 in magnitude; products of such weights leave binary64");
   }
 }
 

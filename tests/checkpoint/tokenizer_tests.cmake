@@ -30,3 +30,5 @@ lyap_oracle_test(Oracles.TokenIdsAreThoseOfTheTokenizersPackage
   SCRIPT compare_tokenizers.py NEEDS tokenizers ARGUMENTS $<TARGET_FILE:lyap-tokenize-probe>)
 lyap_oracle_test(Oracles.RecordedActivationsAreWhatEntersEachBlockInTransformers
   SCRIPT check_recorded_activations.py NEEDS torch transformers safetensors LABELS full)
+lyap_oracle_test(Oracles.RecordedTracesAreWhatTheScanGetsInTransformers
+  SCRIPT check_recorded_trace.py NEEDS torch transformers safetensors tokenizers LABELS full)

@@ -39,21 +39,20 @@ double residual_squares(const ConstMatrixRef& a, double shift, const RowMajorMat
   return pinned(squares);
 }
 
+}  // namespace
+
 // The lower triangle of a row-major matrix is the upper one of the column-major matrix that LAPACK sees; U^T U = L L^T.
-// False where it breaks down.
-bool approx_factor_in_place(RowMajorMatrix& a) {
+bool approx_cholesky_in_place(RowMajorMatrix& a) {
   const int n = static_cast<int>(a.rows());
   int info = 0;
   if (n > 0) dpotrf_("U", &n, a.data(), &n, &info);
   return info == 0;
 }
 
-}  // namespace
-
 bool approx_positive_definite(const ConstMatrixRef& a) {
   if (a.rows() != a.cols()) throw ContractViolation("approx_positive_definite: square matrix expected");
   RowMajorMatrix copy = a.triangularView<Eigen::Lower>();
-  return approx_factor_in_place(copy);
+  return approx_cholesky_in_place(copy);
 }
 
 VerifiedCholesky verified_cholesky(const ConstMatrixRef& a, double shift, double matrix_error) {
@@ -62,7 +61,7 @@ VerifiedCholesky verified_cholesky(const ConstMatrixRef& a, double shift, double
   VerifiedCholesky result{{}, -std::numeric_limits<double>::infinity()};
   RowMajorMatrix shifted = a.triangularView<Eigen::Lower>();
   shifted.diagonal().array() -= shift;
-  if (!approx_factor_in_place(shifted) || !shifted.allFinite()) return result;
+  if (!approx_cholesky_in_place(shifted) || !shifted.allFinite()) return result;
   result.factor = std::move(shifted);
 
   const double squares = residual_squares(a, shift, result.factor);

@@ -21,6 +21,10 @@ struct VerifiedCholesky {
 /// definiteness, BIT 46 (2006). Cost: n^3 / 3 for the factor, n^3 / 3 for the residual (one thread).
 [[nodiscard]] VerifiedCholesky verified_cholesky(const ConstMatrixRef& a, double shift, double matrix_error = 0.0);
 
+/// Overwrites the lower triangle of a symmetric matrix by its Cholesky factor in ordinary floating point; false where
+/// that breaks down. Cost: n^3 / 3.
+[[nodiscard]] bool approx_cholesky_in_place(RowMajorMatrix& a);
+
 /// Whether LAPACK's factorisation of A (lower triangle read) runs through: a hint, not a proof. Cost: n^3 / 3.
 [[nodiscard]] bool approx_positive_definite(const ConstMatrixRef& a);
 

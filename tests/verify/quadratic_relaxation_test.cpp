@@ -181,7 +181,11 @@ TEST(QuadraticRelaxation, NoSampledWindowBeatsAnyOfItsBounds) {
     for (std::size_t present = 1; present <= p.block.d_conv; ++present) {
       // Any window may suggest touching points and multipliers: random ones too.
       const RowMajorMatrix suggestion = random_window(p.block);
-      const double bound = relaxation.lower_bound(f, suggestion, present);
+      const double share = *rc::gen::element(0.0, 0.3, 1.0);
+      const double raised = relaxation.lower_bound(f, suggestion, present, share);
+      const double optimised = relaxation.lower_bound(f, suggestion, present, share, Multipliers::kOptimised);
+      RC_ASSERT(optimised > -HUGE_VAL || raised == -HUGE_VAL);
+      const double bound = std::max(raised, optimised);
       const double tapwise = relaxation.tapwise_lower_bound(f, suggestion, present);
       for (int sample = 0; sample < 60; ++sample) {
         const double value = value_of(p.block, f, random_window(p.block), present);
@@ -307,7 +311,8 @@ TEST(SustainedBound, NoPeriodicInputsMeanIsBelowIt) {
     Prepared p = prepared();
     const SiluFunctional f = random_functional(p.block);
     const QuadraticRelaxation relaxation(p.block, p.tokens);
-    const double bound = relaxation.sustained_lower_bound(f, random_window(p.block).row(0));
+    const double bound =
+        relaxation.sustained_lower_bound(f, random_window(p.block).row(0), *rc::gen::element(0.0, 0.5, 1.0));
     RC_ASSERT(!std::isnan(bound));
     for (int sample = 0; sample < 40; ++sample) {
       const Eigen::Index period = 1 + *rc::gen::inRange(0, 8);

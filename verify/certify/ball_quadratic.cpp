@@ -1,5 +1,6 @@
 #include "verify/certify/ball_quadratic.hpp"
 
+#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -23,6 +24,9 @@ constexpr double kShare =
     0.002;  // and by this of the largest, for taps at which a rough window asks for next to nothing
 constexpr int kAttempts = 200;
 constexpr int kRefinements = 2;
+constexpr int kNewtonSteps = 12;
+constexpr int kHalvings = 10;
+constexpr double kWorthAStep = 1e-5;  // relative gain of a Newton step that is worth another
 
 Eigen::Index index(std::size_t k) { return static_cast<Eigen::Index>(k); }
 
@@ -218,6 +222,60 @@ RowMajorMatrix approx_solve(const RowMajorMatrix& R, const RowMajorMatrix& facto
   return y;
 }
 
+// The dual -d sum_j mu_j - l.R^-1 l/4 in ordinary arithmetic, its gradient |y_j|^2/4 - d and its Hessian
+// -y_i.(R^-1)_ij y_j/2, y = R^-1 l.
+struct Dual {
+  double value = -kInfinity;  // where R is not positive definite
+  Eigen::VectorXd gradient;
+  Eigen::MatrixXd hessian;
+};
+
+Dual approx_dual(const Hessian& hessian, const std::vector<double>& mu) {
+  const Eigen::Index d = hessian.linear.cols();
+  const Eigen::Index J = hessian.linear.rows();
+  RowMajorMatrix R = hessian.entries;
+  for (Eigen::Index j = 0; j < J; ++j) R.diagonal().segment(j * d, d).array() += mu[static_cast<std::size_t>(j)];
+  Dual dual;
+  if (!approx_cholesky_in_place(R)) return dual;
+  const auto solve = [&](Eigen::MatrixXd right) {
+    R.triangularView<Eigen::Lower>().solveInPlace(right);
+    R.transpose().triangularView<Eigen::Upper>().solveInPlace(right);
+    return right;
+  };
+  const Eigen::VectorXd l = flattened(hessian.linear);
+  const Eigen::VectorXd y = solve(l);
+  Eigen::MatrixXd blocks = Eigen::MatrixXd::Zero(J * d, J);
+  for (Eigen::Index j = 0; j < J; ++j) blocks.block(j * d, j, d, 1) = y.segment(j * d, d);
+  dual.hessian = -0.5 * (blocks.transpose() * solve(blocks));
+  dual.gradient = 0.25 * blocks.colwise().squaredNorm().transpose() - Eigen::VectorXd::Constant(J, double(d));
+  dual.value = -double(d) * Eigen::Map<const Eigen::VectorXd>(mu.data(), J).sum() - 0.25 * l.dot(y);
+  return dual;
+}
+
+// Newton's method with halved steps from multipliers at which R is positive definite.
+std::vector<double> approx_best_multipliers(const Hessian& hessian, std::vector<double> mu, double floor) {
+  Dual dual = approx_dual(hessian, mu);
+  for (int iteration = 0; iteration < kNewtonSteps && dual.value > -kInfinity; ++iteration) {
+    const double damping = 1e-12 * dual.hessian.diagonal().cwiseAbs().maxCoeff() + 1e-300;
+    const Eigen::MatrixXd metric =
+        -dual.hessian + damping * Eigen::MatrixXd::Identity(dual.hessian.rows(), dual.hessian.cols());
+    const Eigen::VectorXd step = metric.ldlt().solve(dual.gradient);
+    const double before = dual.value;
+    double length = 1.0;
+    for (int halving = 0; halving < kHalvings; ++halving, length *= 0.4) {
+      std::vector<double> trial = mu;
+      for (std::size_t j = 0; j < mu.size(); ++j) trial[j] = std::max(floor, mu[j] + length * step(index(j)));
+      const Dual at_trial = approx_dual(hessian, trial);
+      if (!(at_trial.value > dual.value)) continue;
+      dual = at_trial;
+      mu = std::move(trial);
+      break;
+    }
+    if (dual.value - before <= kWorthAStep * std::fabs(before)) break;
+  }
+  return mu;
+}
+
 double lower_bound_at(const BallQuadratic& quadratic, const Hessian& hessian, const std::vector<double>& mu) {
   const Eigen::Index d = index(quadratic.map.token_size());
   RowMajorMatrix R = hessian.entries;
@@ -236,16 +294,30 @@ double lower_bound_at(const BallQuadratic& quadratic, const Hessian& hessian, co
 
 }  // namespace
 
-double quadratic_lower_bound(const BallQuadratic& quadratic, const RowMajorMatrix& window) {
+double quadratic_lower_bound(const BallQuadratic& quadratic, const RowMajorMatrix& window, Multipliers choice) {
   std::vector<double> mu = approx_stationary_multipliers(quadratic, window);
   const Hessian hessian = hessian_of(quadratic);
   const double floor = kRelativeShift * (hessian.entries.diagonal().cwiseAbs().mean() + 1e-300);
   for (double& multiplier : mu) multiplier = std::max(multiplier, floor);
+  const auto raise = [](std::vector<double>& multipliers) {
+    const double largest = *std::max_element(multipliers.begin(), multipliers.end());
+    for (double& multiplier : multipliers) multiplier = kRaise * multiplier + kShare * largest;
+  };
+  if (choice == Multipliers::kOptimised) {
+    const std::vector<double> best = [&] {
+      const RefinementTimer timer(RefinementTimer::Part::kFactorisation);
+      std::vector<double> start = mu;
+      for (int attempt = 0; attempt < kAttempts && approx_dual(hessian, start).value == -kInfinity; ++attempt)
+        raise(start);
+      return approx_best_multipliers(hessian, std::move(start), floor);
+    }();
+    const double bound = lower_bound_at(quadratic, hessian, best);
+    if (bound > -kInfinity) return bound;  // else R is too near to singular there
+  }
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const double bound = lower_bound_at(quadratic, hessian, mu);
     if (bound > -kInfinity) return bound;
-    const double largest = *std::max_element(mu.begin(), mu.end());
-    for (double& multiplier : mu) multiplier = kRaise * multiplier + kShare * largest;
+    raise(mu);
   }
   return -kInfinity;
 }

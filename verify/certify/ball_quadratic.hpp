@@ -59,9 +59,14 @@ struct BallQuadratic {
 [[nodiscard]] std::vector<double> approx_stationary_multipliers(const BallQuadratic& quadratic,
                                                                 const RowMajorMatrix& window);
 
+/// How multipliers are chosen: as `window` suggests, raised until R is positive definite; or from there by Newton's
+/// method on the dual bound, which is concave in them, at the cost of some ten factorisations.
+enum class Multipliers { kStationary, kOptimised };
+
 /// dual_lower_bound at the multipliers that `window` (J, d), a good minimiser, suggests, raised until R is proved
 /// positive definite; -infinity where that fails. Cost: one or a few factorisations of size J d.
-[[nodiscard]] double quadratic_lower_bound(const BallQuadratic& quadratic, const RowMajorMatrix& window);
+[[nodiscard]] double quadratic_lower_bound(const BallQuadratic& quadratic, const RowMajorMatrix& window,
+                                           Multipliers choice = Multipliers::kStationary);
 
 /// dual_lower_bound at the multipliers given, -infinity where R is not proved positive definite there.
 [[nodiscard]] double quadratic_lower_bound_at(const BallQuadratic& quadratic, std::vector<double> mu);

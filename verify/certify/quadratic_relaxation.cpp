@@ -103,13 +103,13 @@ std::vector<double> QuadraticRelaxation::approx_touch(const RowMajorMatrix& wind
 }
 
 double QuadraticRelaxation::lower_bound(const SiluFunctional& f, const RowMajorMatrix& window, std::size_t present,
-                                        double chord_share) const {
+                                        double chord_share, Multipliers choice) const {
   if (present == 0 || present > block_.d_conv) throw ContractViolation("lower_bound: present taps outside 1..J");
   const Relaxed relaxed = relax(f, situations_[present - 1], approx_touch(window, present), chord_share);
   const std::size_t first = block_.d_conv - present;
   const WindowMap map(tokens_.weights, exact_taps(block_.conv_weight, first), present);
   const double quadratic =
-      quadratic_lower_bound({map, relaxed.linear, relaxed.curvature}, window.bottomRows(index(present)));
+      quadratic_lower_bound({map, relaxed.linear, relaxed.curvature}, window.bottomRows(index(present)), choice);
   return (relaxed.offset + Interval::from_bounds(quadratic, std::max(quadratic, 0.0))).lower();
 }
 

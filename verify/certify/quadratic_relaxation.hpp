@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "verify/certify/ball_quadratic.hpp"
 #include "verify/certify/norm_domain.hpp"
 
 /// Relaxations (d) quadratic, its tapwise split, and (e) sustained: sharp lower bounds of functionals f = sum_k omega_k
@@ -30,7 +31,7 @@ class QuadraticRelaxation {
   /// whose last rows count. Every window gives a sound bound; a good minimiser a sharp one. Cost: one factorisation of
   /// size present * d_model.
   [[nodiscard]] double lower_bound(const SiluFunctional& f, const RowMajorMatrix& window, std::size_t present,
-                                   double chord_share = 1.0) const;
+                                   double chord_share = 1.0, Multipliers choice = Multipliers::kStationary) const;
   /// The same with the taps apart: `present` factorisations of size d_model.
   [[nodiscard]] double tapwise_lower_bound(const SiluFunctional& f, const RowMajorMatrix& window,
                                            std::size_t present) const;

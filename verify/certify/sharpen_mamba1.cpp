@@ -28,6 +28,7 @@ constexpr double kWorthAnother = 1e-3;  // a window better by this, relatively, 
 constexpr double kGoodGap = 0.1;        // so is a bound this far, relatively, from what its window reaches
 // Parabolas that touch make the best bound unless multipliers have to be raised; more curvature then helps.
 constexpr double kWorthCurvature = 0.02;
+constexpr double kWorthOptimising = 0.04;
 constexpr double kSomeChord = 0.25;
 constexpr double kHalfChord = 0.5;
 constexpr std::size_t kPeriods[] = {1, 2, 3, 4, 8};
@@ -138,11 +139,12 @@ Sharpening::Job Sharpening::job_of_row(std::size_t row) const {
   return {Job::Kind::kBCUpper, row - 2 * steps - BC};
 }
 
-double Sharpening::lower_bound(const SiluFunctional& f, const RowMajorMatrix& window, double chord_share) const {
+double Sharpening::lower_bound(const SiluFunctional& f, const RowMajorMatrix& window, double chord_share,
+                               Multipliers choice) const {
   double least = kInfinity;
   for (const std::size_t present : tap_counts(block_.d_conv, !block_.in_proj_bias.empty())) {
     least = std::min(least, result_.tapwise ? relaxation_.tapwise_lower_bound(f, window, present)
-                                            : relaxation_.lower_bound(f, window, present, chord_share));
+                                            : relaxation_.lower_bound(f, window, present, chord_share, choice));
   }
   return least;
 }
@@ -156,9 +158,11 @@ void Sharpening::prove(const Job& job) {
   const double value = windows_.values[row];
   const bool as_good = value > proved_from_[row] - kWorthAnother * std::fabs(value);
   if (as_good && value - proved_[row] < kGoodGap * std::fabs(value)) return;  // sharp already, from a window as good
-  double bound = lower_bound(functional(job), windows_.window(row), 0.0);
-  if (!result_.tapwise && value - bound > kWorthCurvature * std::fabs(value))
-    bound = std::max(bound, lower_bound(functional(job), windows_.window(row), kSomeChord));
+  double bound = lower_bound(functional(job), windows_.window(row), 0.0, Multipliers::kStationary);
+  for (const double chord_share : {kSomeChord, kHalfChord}) {
+    if (result_.tapwise || value - bound <= kWorthOptimising * std::fabs(value) || stopped()) break;
+    bound = std::max(bound, lower_bound(functional(job), windows_.window(row), chord_share, Multipliers::kOptimised));
+  }
   proved_from_[row] = value;
   proved_[row] = std::max(proved_[row], bound);
   switch (job.kind) {

@@ -35,7 +35,8 @@ class Sharpening {
   void refine_deciding_exponents();
   void prove_sustained(std::size_t channel, const std::vector<Eigen::RowVectorXd>& suggestions);
   [[nodiscard]] SiluFunctional functional(const Job& job) const;
-  [[nodiscard]] double lower_bound(const SiluFunctional& f, const RowMajorMatrix& window, double chord_share) const;
+  [[nodiscard]] double lower_bound(const SiluFunctional& f, const RowMajorMatrix& window, double chord_share,
+                                   Multipliers choice) const;
   [[nodiscard]] std::vector<std::size_t> channels_by_rate() const;
   [[nodiscard]] std::vector<Job> jobs(std::size_t channels) const;
   [[nodiscard]] SearchSpace search_space() const { return {block_, task_.tokens.weights.midpoint, task_.should_stop}; }

@@ -10,13 +10,14 @@
 /// operations and its tiles is the kernel's tolerance, not the policy's. Order inside a tensor core is not modelled,
 /// only bounded.
 ///
-/// Sources: mamba_ssm (selective_scan_interface.py, kernels "fused" below) and transformers (modeling_mamba.py
-/// slow_forward, modeling_mamba2.py torch_forward: "plain").
+/// Sources: mamba_ssm (selective_scan_interface.py, kernels "fused" below) and transformers 5.24 without kernels, on a
+/// processor ("plain": modeling_mamba.py, modeling_mamba2.py). Other versions of transformers round elsewhere.
 namespace lyap::theory {
 
 /// From the step-size pre-activation to the block's output. kUnrounded: stays in binary32.
 struct ScanRounding {
-  NumberType step_bias_sum;  ///< p after the bias (Mamba-2; Mamba-1 has it in dt_proj)
+  NumberType step_bias;      ///< the dt bias as it is added (Mamba-2; Mamba-1 has it in dt_proj)
+  NumberType step_bias_sum;  ///< p after the bias (likewise)
   NumberType step_size;      ///< Δ
   NumberType decay;          ///< a as stored
   NumberType state;          ///< h as carried from step to step
@@ -46,6 +47,9 @@ struct PrecisionPolicy {
   LinearRounding in_proj, convolution, x_proj, dt_proj, out_proj;
   NumberType conv_silu;  ///< silu after the convolution
   ScanRounding mamba1, mamba2;
+  /// false: the real program's scan of Mamba-2 also rounds where `mamba2` does not say. Bounds of the state and of what
+  /// follows it then speak of a binary32 scan of the same inputs, not of that program.
+  bool mamba2_scan_is_modelled = true;
 
   /// How often the value is rounded between convolution and scan: 1 in fused kernels, 2 where the convolution's output
   /// is stored first.
@@ -57,7 +61,7 @@ struct PrecisionPolicy {
 namespace policies {
 
 inline constexpr ScanRounding kScanInFloat32{kUnrounded, kUnrounded, kUnrounded, kUnrounded, kUnrounded, kUnrounded,
-                                             kUnrounded, kUnrounded, kUnrounded, kUnrounded, kUnrounded};
+                                             kUnrounded, kUnrounded, kUnrounded, kUnrounded, kUnrounded, kUnrounded};
 
 /// Ordinary binary32 layers, rounded where `type` says so.
 constexpr LinearRounding linear(const NumberType& input, const NumberType& weight, const Accumulation& accumulation,
@@ -112,9 +116,11 @@ constexpr PrecisionPolicy fused(const char* name, const char* summary, const Num
           mamba2};
 }
 
-/// The same model without kernels: convolution and silu round separately, the dt bias is inside the layer that rounds,
-/// silu(z) is rounded, and Mamba-1 casts the state before C . h. Δ is rounded too: autocast on a CPU and models stored
-/// in half do so (autocast on CUDA keeps softplus in binary32). Mamba-2 runs its scan, gate and norm in binary32.
+/// The same model without kernels: convolution and silu round separately, the dt bias is rounded and its sum rounded
+/// again, silu(z) is rounded, and Mamba-1 casts the state before C . h. Δ is rounded too: autocast on a CPU and models
+/// stored in half do so (autocast on CUDA keeps softplus in binary32). D x, y and the gate stay in binary32. Mamba-2
+/// runs its scan, gate and norm in binary32, except that autocast makes the products of its chunked scan half: C B',
+/// their product with the decays, x Δ and the states between chunks are rounded, which is not modelled.
 constexpr PrecisionPolicy plain(const char* name, const char* summary, const NumberType& half,
                                 const NumberType& weights) {
   PrecisionPolicy policy = fused(name, summary, half, weights);
@@ -122,13 +128,20 @@ constexpr PrecisionPolicy plain(const char* name, const char* summary, const Num
   const NumberType cast = autocast ? half : kUnrounded;
   const NumberType stored = autocast ? kUnrounded : half;
   policy.convolution = linear(kUnrounded, cast, kTensorCores, half, BiasPlacement::kInAccumulation, cast);
-  policy.dt_proj = policy.convolution;
+  policy.dt_proj = linear(kUnrounded, cast, kTensorCores, half, BiasPlacement::kAfterOutput, cast, half);
   policy.out_proj.input = cast;
-  policy.mamba1 = {kUnrounded, half, kUnrounded, kUnrounded, half, half, stored, stored, half, stored, kUnrounded};
+  policy.mamba1 = kScanInFloat32;
+  policy.mamba1.step_size = half;
+  policy.mamba1.state_read = half;
+  policy.mamba1.read_out = half;
+  policy.mamba1.gate_silu = half;
+  policy.mamba1.gated = stored;
   policy.mamba2 = kScanInFloat32;
-  policy.mamba2.step_bias_sum = autocast ? kFloat32Type : half;
-  policy.mamba2.step_size = stored;
+  policy.mamba2.step_bias = cast;
+  policy.mamba2.step_bias_sum = half;
+  policy.mamba2.step_size = half;
   policy.mamba2.normalised = half;  // cast on the way into out_proj, under autocast by out_proj itself
+  policy.mamba2_scan_is_modelled = !autocast;
   return policy;
 }
 

@@ -332,14 +332,27 @@ TEST(PrecisionPolicies, FusedAndPlainProgramsDifferInTheirRoundingSites) {
     EXPECT_EQ(fallback.roundings_around_silu(), 2);
     EXPECT_EQ(kernels.dt_proj.placement, BiasPlacement::kAfterOutput);
     EXPECT_EQ(kernels.dt_proj.sum, kFloat32Type);
-    EXPECT_EQ(fallback.dt_proj.placement, BiasPlacement::kInAccumulation);
+    EXPECT_EQ(fallback.dt_proj.placement, BiasPlacement::kAfterOutput);
+    EXPECT_EQ(fallback.dt_proj.sum, fallback.dt_proj.output);
+    EXPECT_EQ(fallback.mamba2.step_bias_sum, fallback.in_proj.output);
+    EXPECT_EQ(fallback.mamba2.step_size, fallback.in_proj.output);
+    EXPECT_EQ(kernels.mamba2.step_size.u, 0.0);
     EXPECT_EQ(kernels.mamba1.roundings_of_y(), 1);
     EXPECT_EQ(kernels.mamba2.roundings_of_y(), 2);
     EXPECT_GT(fallback.mamba1.state_read.u, 0.0);
     EXPECT_EQ(kernels.mamba1.state_read.u, 0.0);
   }
-  EXPECT_EQ(find_policy("plain-all-bf16")->mamba1.roundings_of_y(), 3);
+  EXPECT_EQ(find_policy("plain-all-bf16")->mamba1.roundings_of_y(), 2);
   EXPECT_EQ(find_policy("plain-amp-bf16")->mamba1.roundings_of_y(), 1);
+  EXPECT_EQ(find_policy("plain-amp-bf16")->mamba2.step_bias, kBfloat16Type);
+  EXPECT_EQ(find_policy("plain-all-bf16")->mamba2.step_bias.u, 0.0);  // stored so
+}
+
+TEST(PrecisionPolicies, SayWhereTheScanOfTheRealProgramIsNotModelled) {
+  for (const PrecisionPolicy& policy : kPrecisionPolicies) {
+    const std::string_view name = policy.name;
+    EXPECT_EQ(policy.mamba2_scan_is_modelled, !name.starts_with("plain-amp")) << name;
+  }
 }
 
 TEST(PrecisionPolicies, AutocastKeepsWeightsInFloat32AndAllHalfDoesNotRoundThemTwice) {

@@ -88,12 +88,16 @@ struct Row {
   double* lower;
   double* upper;
 };
+struct ConstRow {
+  const double* lower;
+  const double* upper;
+};
 
-/// h = a h + x B over one row of states, and bounds of sum C h. decay(load, lower, upper) gives the row's decay vector
-/// by vector.
+/// h = a previous + x B over one row of states, and bounds of sum C h. decay(load, lower, upper) gives the row's decay
+/// vector by vector. h may be the previous row itself.
 template <Sign kSign, class Decay>
-HWY_INLINE void advance_signed_row(const Decay& decay, const Factor& x, const Maps& maps, Row h, std::size_t states,
-                                   double* y_lower, double* y_upper) {
+HWY_INLINE void advance_signed_row(const Decay& decay, const Factor& x, const Maps& maps, ConstRow previous, Row h,
+                                   std::size_t states, double* y_lower, double* y_upper) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const V zero = hn::Zero(d);
@@ -105,8 +109,8 @@ HWY_INLINE void advance_signed_row(const Decay& decay, const Factor& x, const Ma
     decay(load, a_lower, a_upper);
     const V b_n = hn::Neg(load(maps.input_lower));
     const V b_u = load(maps.input_upper);
-    const V h_n = hn::Neg(load(h.lower));
-    const V h_u = load(h.upper);
+    const V h_n = hn::Neg(load(previous.lower));
+    const V h_u = load(previous.upper);
     const V n =
         hn::MulAdd(hn::IfThenElse(hn::Ge(h_n, zero), a_upper, a_lower), h_n, upper_of_scaled<kSign>(d, x, b_u, b_n));
     const V u =
@@ -123,15 +127,15 @@ HWY_INLINE void advance_signed_row(const Decay& decay, const Factor& x, const Ma
 }
 
 template <class Decay>
-HWY_INLINE void advance_row(const Decay& decay, const Factor& x, const Maps& maps, Row h, std::size_t states,
-                            double* y_lower, double* y_upper) {
+HWY_INLINE void advance_row(const Decay& decay, const Factor& x, const Maps& maps, ConstRow previous, Row h,
+                            std::size_t states, double* y_lower, double* y_upper) {
   switch (x.sign()) {
     case Sign::kNonnegative:
-      return advance_signed_row<Sign::kNonnegative>(decay, x, maps, h, states, y_lower, y_upper);
+      return advance_signed_row<Sign::kNonnegative>(decay, x, maps, previous, h, states, y_lower, y_upper);
     case Sign::kNonpositive:
-      return advance_signed_row<Sign::kNonpositive>(decay, x, maps, h, states, y_lower, y_upper);
+      return advance_signed_row<Sign::kNonpositive>(decay, x, maps, previous, h, states, y_lower, y_upper);
     case Sign::kMixed:
-      return advance_signed_row<Sign::kMixed>(decay, x, maps, h, states, y_lower, y_upper);
+      return advance_signed_row<Sign::kMixed>(decay, x, maps, previous, h, states, y_lower, y_upper);
   }
 }
 
@@ -139,7 +143,8 @@ HWY_INLINE Maps maps_of(const ConstIntervalSpan& input_map, const ConstIntervalS
   return {input_map.lower.data(), input_map.upper.data(), output_map.lower.data(), output_map.upper.data()};
 }
 
-void selective_kernel(const SelectiveScanStep& step, const IntervalSpan& state, const IntervalSpan& output) {
+void selective_kernel(const SelectiveScanStep& step, const ConstIntervalSpan& previous, const IntervalSpan& state,
+                      const IntervalSpan& output) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const std::size_t states = step.input_map.lower.size();
@@ -155,12 +160,14 @@ void selective_kernel(const SelectiveScanStep& step, const IntervalSpan& state, 
       decay_bounds(d, low, high, lower, upper);
     };
     const Factor x{step.scaled_input.lower[c], step.scaled_input.upper[c]};
+    const ConstRow old{previous.lower.data() + c * states, previous.upper.data() + c * states};
     const Row h{state.lower.data() + c * states, state.upper.data() + c * states};
-    advance_row(decay, x, maps, h, states, &output.lower[c], &output.upper[c]);
+    advance_row(decay, x, maps, old, h, states, &output.lower[c], &output.upper[c]);
   }
 }
 
-void head_kernel(const HeadScanStep& step, const IntervalSpan& state, const IntervalSpan& output) {
+void head_kernel(const HeadScanStep& step, const ConstIntervalSpan& previous, const IntervalSpan& state,
+                 const IntervalSpan& output) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const std::size_t states = step.input_map.lower.size();
@@ -174,8 +181,9 @@ void head_kernel(const HeadScanStep& step, const IntervalSpan& state, const Inte
       upper = a_upper;
     };
     const Factor x{step.scaled_input.lower[row], step.scaled_input.upper[row]};
+    const ConstRow old{previous.lower.data() + row * states, previous.upper.data() + row * states};
     const Row h{state.lower.data() + row * states, state.upper.data() + row * states};
-    advance_row(decay, x, maps, h, states, &output.lower[row], &output.upper[row]);
+    advance_row(decay, x, maps, old, h, states, &output.lower[row], &output.upper[row]);
   }
 }
 
@@ -244,6 +252,11 @@ void require_length(const Span& span, std::size_t length, const char* name) {
 }  // namespace
 
 void advance_selective_scan(const SelectiveScanStep& step, IntervalSpan state, IntervalSpan output) {
+  advance_selective_scan(step, {state.lower, state.upper}, state, output);
+}
+
+void advance_selective_scan(const SelectiveScanStep& step, ConstIntervalSpan previous, IntervalSpan state,
+                            IntervalSpan output) {
   const std::size_t channels = output.lower.size();
   const std::size_t states = step.input_map.lower.size();
   require_length(output, channels, "output");
@@ -253,11 +266,16 @@ void advance_selective_scan(const SelectiveScanStep& step, IntervalSpan state, I
   require_length(step.output_map, states, "output_map");
   require_length(step.rate, channels * states, "rate");
   require_length(state, channels * states, "state");
+  require_length(previous, channels * states, "previous state");
   const RoundingUpward upward;
-  HWY_DYNAMIC_DISPATCH(selective_kernel)(step, state, output);
+  HWY_DYNAMIC_DISPATCH(selective_kernel)(step, previous, state, output);
 }
 
 void advance_head_scan(const HeadScanStep& step, IntervalSpan state, IntervalSpan output) {
+  advance_head_scan(step, {state.lower, state.upper}, state, output);
+}
+
+void advance_head_scan(const HeadScanStep& step, ConstIntervalSpan previous, IntervalSpan state, IntervalSpan output) {
   const std::size_t heads = step.decay.lower.size();
   const std::size_t rows = output.lower.size();
   const std::size_t states = step.input_map.lower.size();
@@ -269,8 +287,9 @@ void advance_head_scan(const HeadScanStep& step, IntervalSpan state, IntervalSpa
   require_length(step.input_map, states, "input_map");
   require_length(step.output_map, states, "output_map");
   require_length(state, rows * states, "state");
+  require_length(previous, rows * states, "previous state");
   const RoundingUpward upward;
-  HWY_DYNAMIC_DISPATCH(head_kernel)(step, state, output);
+  HWY_DYNAMIC_DISPATCH(head_kernel)(step, previous, state, output);
 }
 
 void advance_affine_scan(ConstIntervalSpan decay, ConstIntervalSpan increment, IntervalSpan state) {

@@ -25,6 +25,9 @@ struct SelectiveScanStep {
 /// sum_n C_n h_n (without the skip term D x). The decay is contained in [0, 1]. Cost: one exponential per state, a few
 /// nanoseconds.
 void advance_selective_scan(const SelectiveScanStep& step, IntervalSpan state, IntervalSpan output);
+/// The same from `previous`, which is left as it is unless it is `state` itself; for a history of states.
+void advance_selective_scan(const SelectiveScanStep& step, ConstIntervalSpan previous, IntervalSpan state,
+                            IntervalSpan output);
 
 /// What one step of a Mamba-2 block needs, for the heads of one group of B and C.
 struct HeadScanStep {
@@ -37,6 +40,7 @@ struct HeadScanStep {
 /// Advances state (heads, head_dim, states) in place, h = a h + (Delta x) B, and writes output (heads, head_dim), y =
 /// sum_n C_n h_n.
 void advance_head_scan(const HeadScanStep& step, IntervalSpan state, IntervalSpan output);
+void advance_head_scan(const HeadScanStep& step, ConstIntervalSpan previous, IntervalSpan state, IntervalSpan output);
 
 /// Advances state in place elementwise, h = decay h + increment, decay in [0, 1]: for a discretisation whose increment
 /// is made elsewhere.

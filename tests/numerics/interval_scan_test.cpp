@@ -381,5 +381,27 @@ TEST(IntervalScan, RefusesSpansOfTheWrongLengthAndNegativeDecayExponents) {
   }
 }
 
+TEST(SelectiveScan, FromAnotherPlaceGivesTheSameStateAndLeavesThePreviousOneAlone) {
+  RandomIntervals random(kSeed);
+  const std::size_t channels = 3, states = 5;
+  const Step step = random_step(random, channels, states, 1e-9, random.intervals(channels * states, 0.0, 20.0, 1e-9));
+  const Arrays previous = random.intervals(channels * states, -2.0, 2.0, 1e-9);
+  Arrays in_place = previous, elsewhere = Arrays::zeros(channels * states);
+  Arrays y = Arrays::zeros(channels), y_elsewhere = y;
+  advance_selective_scan(step.view(), in_place.span(), y.span());
+  advance_selective_scan(step.view(), previous.view(), elsewhere.span(), y_elsewhere.span());
+  EXPECT_EQ(in_place.lower, elsewhere.lower);
+  EXPECT_EQ(in_place.upper, elsewhere.upper);
+  EXPECT_EQ(y.lower, y_elsewhere.lower);
+  const Arrays decay = random.intervals(1, 0.0, 1.0, 1e-9), x = random.intervals(channels, -1.0, 1.0, 0.0);
+  const HeadScanStep head{decay.view(), x.view(), step.input_map.view(), step.output_map.view()};
+  in_place = previous;
+  advance_head_scan(head, in_place.span(), y.span());
+  advance_head_scan(head, previous.view(), elsewhere.span(), y_elsewhere.span());
+  EXPECT_EQ(in_place.lower, elsewhere.lower);
+  EXPECT_EQ(y.upper, y_elsewhere.upper);
+  EXPECT_THROW(advance_head_scan(head, x.view(), elsewhere.span(), y_elsewhere.span()), ContractViolation);
+}
+
 }  // namespace
 }  // namespace lyap

@@ -83,6 +83,54 @@ void norm_row_upward(const double* r, Index width, const double* gain, double ep
   }
 }
 
+/// A nonempty part of a row of intervals: what its norm multiplies entries with.
+struct InverseRange {
+  double lower = 0.0;
+  double upper = 0.0;
+};
+InverseRange inverse_rms_upward(const double* lower, const double* upper, Index width, double epsilon) {
+  double sum_upper = 0.0;
+  double minus_sum_lower = 0.0;
+  for (Index i = 0; i < width; ++i) {
+    const double greatest = std::max(-lower[i], upper[i]);
+    const double least = std::max(std::max(lower[i], -upper[i]), 0.0);
+    sum_upper += greatest * greatest;
+    minus_sum_lower += -least * least;
+  }
+  const double count = double(width);
+  const double rms_upper = std::sqrt(sum_upper / count + epsilon);
+  const double rms_lower = std::nextafter(std::sqrt(-(minus_sum_lower / count - epsilon)), 0.0);
+  return {-(-1.0 / rms_upper) + 0.0, 1.0 / rms_lower};
+}
+
+/// At least x inverse, never above `cap`.
+double upper_of_unit(double x, const InverseRange& inverse, double cap) {
+  return std::min(x >= 0.0 ? product_or_zero(x, inverse.upper) : x * inverse.lower, cap);
+}
+
+/// One part of a row of the norm of intervals, in place. The processor rounds upward.
+void norm_part_upward(double* lower, double* upper, Index width, const double* gain, double epsilon) {
+  const InverseRange inverse = inverse_rms_upward(lower, upper, width, epsilon);
+  const double cap = std::sqrt(double(width));
+  for (Index i = 0; i < width; ++i) {
+    const double high = upper_of_unit(upper[i], inverse, cap);
+    const double minus_low = upper_of_unit(-lower[i], inverse, cap);
+    const double weight = std::abs(gain[i]);
+    const bool negative = std::signbit(gain[i]);
+    upper[i] = weight * (negative ? minus_low : high);
+    lower[i] = -(weight * (negative ? high : minus_low));
+  }
+}
+
+/// x y for intervals, infinite ends allowed. The processor rounds upward.
+void multiply_upward(double& lower, double& upper, double y_lower, double y_upper) {
+  const double low = lower, high = upper;
+  upper = std::max(std::max(product_or_zero(low, y_lower), product_or_zero(low, y_upper)),
+                   std::max(product_or_zero(high, y_lower), product_or_zero(high, y_upper)));
+  lower = -std::max(std::max(product_or_zero(-low, y_lower), product_or_zero(-low, y_upper)),
+                    std::max(product_or_zero(-high, y_lower), product_or_zero(-high, y_upper)));
+}
+
 void add_to_row_upward(const double* bias, Index columns, double* lower, double* upper) {
   for (Index c = 0; c < columns; ++c) {
     lower[c] = -(-lower[c] - bias[c]);
@@ -150,6 +198,25 @@ IntervalMatrix enclose_rms_norm(const theory::Matrix& inputs, std::size_t begin,
   return result;
 }
 
+IntervalMatrix enclose_rms_norm(const IntervalMatrix& r, const theory::Vector& gain, double epsilon,
+                                std::size_t groups) {
+  if (!(epsilon >= 0.0)) throw ContractViolation("RMS norm: epsilon must not be negative");
+  if (groups == 0 || Index(gain.size()) != r.columns() || gain.size() % groups != 0) {
+    throw ContractViolation("RMS norm: the shapes of gain, groups and rows do not agree");
+  }
+  IntervalMatrix result = r;
+  const Index width = r.columns() / Index(groups);
+  parallel_upward(r.rows(), kRowGrain, [&](Index first, Index last) {
+    for (Index t = first; t < last; ++t) {
+      for (Index at = 0; at < r.columns(); at += width) {
+        norm_part_upward(result.lower.row(t).data() + at, result.upper.row(t).data() + at, width, gain.data() + at,
+                         epsilon);
+      }
+    }
+  });
+  return result;
+}
+
 IntervalMatrix enclose_affine(const IntervalMatrix& x, const theory::Matrix& weight, std::size_t first,
                               std::size_t count, const theory::Vector& bias) {
   const BallMatrix product = enclose_product_transposed(ball_of(x.lower, x.upper), rows_of(weight, first, count));
@@ -162,6 +229,23 @@ IntervalMatrix enclose_affine(const IntervalMatrix& x, const theory::Matrix& wei
 void add_to_rows(IntervalMatrix& x, const theory::Vector& row) {
   if (Index(row.size()) != x.columns()) throw ContractViolation("add_to_rows: one number per column is needed");
   add_to_rows(x, row.data());
+}
+
+void multiply_entries(IntervalMatrix& x, const IntervalMatrix& factor) {
+  if (factor.rows() != x.rows() || factor.columns() != x.columns()) {
+    throw ContractViolation("multiply_entries: the shapes differ");
+  }
+  parallel_for(std::size_t(x.lower.size()), kElementGrain, [&](std::size_t begin, std::size_t end) {
+    const RoundingUpward upward;
+    for (std::size_t i = begin; i < end; ++i) {
+      multiply_upward(x.lower.data()[i], x.upper.data()[i], factor.lower.data()[i], factor.upper.data()[i]);
+    }
+  });
+}
+
+IntervalMatrix enclose_silu_entries(IntervalMatrix x) {
+  apply_in_place(x, &enclose_silu);
+  return x;
 }
 
 CausalConvolution::CausalConvolution(const theory::Matrix& weight, const theory::Vector& bias)

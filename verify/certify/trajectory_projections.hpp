@@ -29,6 +29,12 @@ inline constexpr double kNormWidth = 16.0;
 [[nodiscard]] IntervalMatrix enclose_rms_norm(const theory::Matrix& inputs, std::size_t begin, std::size_t end,
                                               const theory::Vector& gain, double epsilon);
 
+/// Encloses the norm of every r in the set, the mean taken within each of `groups` equal parts of a row. At most the
+/// square root of a part's width times the gain in magnitude, however wide the set. Each entry is divided by the
+/// enclosure of its part's root mean square: width as of ordinary interval arithmetic.
+[[nodiscard]] IntervalMatrix enclose_rms_norm(const IntervalMatrix& r, const theory::Vector& gain, double epsilon,
+                                              std::size_t groups);
+
 /// Encloses {x w^T + bias : x in the set}, w = rows [first, first + count) of `weight`; `bias` is empty or has one
 /// entry per row of `weight`.
 [[nodiscard]] IntervalMatrix enclose_affine(const IntervalMatrix& x, const theory::Matrix& weight, std::size_t first,
@@ -36,6 +42,12 @@ inline constexpr double kNormWidth = 16.0;
 
 /// Adds `row`, one exact number per column, to every token.
 void add_to_rows(IntervalMatrix& x, const theory::Vector& row);
+
+/// Encloses {x y : x in x, y in factor}, entry by entry; 0 times an infinite end is 0.
+void multiply_entries(IntervalMatrix& x, const IntervalMatrix& factor);
+
+/// Encloses silu, entry by entry.
+[[nodiscard]] IntervalMatrix enclose_silu_entries(IntervalMatrix x);
 
 /// Encloses silu of the depthwise causal convolution, chunk after chunk of one sequence. The padding before the first
 /// token is zero after in_proj: missing taps contribute nothing, in_proj's bias included. The convolution's own bias is

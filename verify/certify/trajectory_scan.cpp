@@ -94,6 +94,26 @@ auto part(Values& lower, Values& upper, std::size_t first, std::size_t count) {
   return Span{{lower.data() + first, count}, {upper.data() + first, count}};
 }
 
+/// Where the states [first, first + count) of each step lie: in one place, or in the rows of a history.
+class StatePlaces {
+ public:
+  StatePlaces(std::vector<double>& lower, std::vector<double>& upper, IntervalMatrix* history, std::size_t first,
+              std::size_t count)
+      : only_{part(lower, upper, first, count)}, history_(history), first_(first), count_(count) {}
+
+  /// The state after `tokens` tokens.
+  [[nodiscard]] IntervalSpan after(Index tokens) const {
+    return history_ == nullptr ? only_ : row_part(*history_, tokens, first_, count_);
+  }
+
+ private:
+  IntervalSpan only_;
+  IntervalMatrix* history_;
+  std::size_t first_, count_;
+};
+
+ConstIntervalSpan as_const(const IntervalSpan& x) { return {x.lower, x.upper}; }
+
 void parallel_tokens_upward(Index tokens, const std::function<void(Index first, Index last)>& body) {
   parallel_for(std::size_t(tokens), kTokenGrain, [&](std::size_t first, std::size_t last) {
     const RoundingUpward upward;
@@ -125,7 +145,22 @@ EnclosedScan::EnclosedScan(const StateShape& shape, const theory::Vector& A_log,
   enclose_exp({A_log, A_log}, {alpha_lower_, alpha_upper_});
 }
 
-IntervalMatrix EnclosedScan::advance(const ScanInputs& inputs) {
+IntervalMatrix EnclosedScan::advance(const ScanInputs& inputs) { return advance(inputs, nullptr); }
+
+IntervalMatrix EnclosedScan::advance(const ScanInputs& inputs, IntervalMatrix& history) {
+  const Index states = Index(state_lower_.size());
+  const Index tokens = inputs.x.rows();
+  history.lower.resize(tokens + 1, states);
+  history.upper.resize(tokens + 1, states);
+  std::copy(state_lower_.begin(), state_lower_.end(), history.lower.data());
+  std::copy(state_upper_.begin(), state_upper_.end(), history.upper.data());
+  IntervalMatrix y = advance(inputs, &history);
+  std::copy_n(history.lower.row(tokens).data(), states, state_lower_.begin());
+  std::copy_n(history.upper.row(tokens).data(), states, state_upper_.begin());
+  return y;
+}
+
+IntervalMatrix EnclosedScan::advance(const ScanInputs& inputs, IntervalMatrix* history) {
   const Index tokens = inputs.x.rows();
   IntervalMatrix scaled_input(tokens, inputs.x.columns());
   parallel_tokens_upward(tokens, [&](Index first, Index last) {
@@ -133,9 +168,9 @@ IntervalMatrix EnclosedScan::advance(const ScanInputs& inputs) {
   });
   IntervalMatrix y(tokens, inputs.x.columns());
   if (shape_.decay_per_state) {
-    advance_channels(inputs, scaled_input, y);
+    advance_channels(inputs, scaled_input, history, y);
   } else {
-    advance_heads(inputs, scaled_input, y);
+    advance_heads(inputs, scaled_input, history, y);
   }
   parallel_tokens_upward(
       tokens, [&](Index first, Index last) { add_skip_upward(skip_, inputs.x, shape_.head_dim, first, last, y); });
@@ -144,23 +179,25 @@ IntervalMatrix EnclosedScan::advance(const ScanInputs& inputs) {
   return y;
 }
 
-void EnclosedScan::advance_channels(const ScanInputs& inputs, const IntervalMatrix& scaled_input, IntervalMatrix& y) {
+void EnclosedScan::advance_channels(const ScanInputs& inputs, const IntervalMatrix& scaled_input,
+                                    IntervalMatrix* history, IntervalMatrix& y) {
   const std::size_t states = shape_.states;
   parallel_for(shape_.heads, kChannelGrain, [&](std::size_t first, std::size_t last) {
     const std::size_t count = last - first;
     const ConstIntervalSpan rate =
         part(std::as_const(alpha_lower_), std::as_const(alpha_upper_), first * states, count * states);
-    const IntervalSpan state = part(state_lower_, state_upper_, first * states, count * states);
+    const StatePlaces state(state_lower_, state_upper_, history, first * states, count * states);
     for (Index t = 0; t < scaled_input.rows(); ++t) {
       advance_selective_scan(
           {rate, row_part(inputs.step_size, t, first, count), row_part(scaled_input, t, first, count),
            row_part(inputs.B, t, 0, states), row_part(inputs.C, t, 0, states)},
-          state, row_part(y, t, first, count));
+          as_const(state.after(t)), state.after(t + 1), row_part(y, t, first, count));
     }
   });
 }
 
-void EnclosedScan::advance_heads(const ScanInputs& inputs, const IntervalMatrix& scaled_input, IntervalMatrix& y) {
+void EnclosedScan::advance_heads(const ScanInputs& inputs, const IntervalMatrix& scaled_input, IntervalMatrix* history,
+                                 IntervalMatrix& y) {
   const std::size_t states = shape_.states;
   const std::size_t heads_per_group = shape_.heads / shape_.groups;
   IntervalMatrix decay = decay_exponents(alpha_lower_, alpha_upper_, inputs.step_size);
@@ -171,11 +208,11 @@ void EnclosedScan::advance_heads(const ScanInputs& inputs, const IntervalMatrix&
     for (std::size_t head = first; head < last; ++head) {
       const std::size_t row = head * shape_.head_dim;
       const std::size_t group = head / heads_per_group * states;
-      const IntervalSpan state = part(state_lower_, state_upper_, row * states, shape_.head_dim * states);
+      const StatePlaces state(state_lower_, state_upper_, history, row * states, shape_.head_dim * states);
       for (Index t = 0; t < scaled_input.rows(); ++t) {
         advance_head_scan({row_part(std::as_const(decay), t, head, 1), row_part(scaled_input, t, row, shape_.head_dim),
                            row_part(inputs.B, t, group, states), row_part(inputs.C, t, group, states)},
-                          state, row_part(y, t, row, shape_.head_dim));
+                          as_const(state.after(t)), state.after(t + 1), row_part(y, t, row, shape_.head_dim));
       }
     }
   });

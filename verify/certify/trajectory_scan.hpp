@@ -38,14 +38,23 @@ class EnclosedScan {
   EnclosedScan(const StateShape& shape, const theory::Vector& A_log, const theory::Vector& D);
   /// Takes the next tokens and returns y, (tokens, rows).
   IntervalMatrix advance(const ScanInputs& inputs);
+  /// The same, and writes the states: `history` becomes (tokens + 1, rows N), its first row the state before these
+  /// tokens.
+  IntervalMatrix advance(const ScanInputs& inputs, IntervalMatrix& history);
   /// Encloses -(alpha/T) sum Delta, T = tokens taken so far, one per entry of A_log.
   void write_exponents(std::vector<double>& lower, std::vector<double>& upper) const;
+  /// Encloses the decay rates exp(A_log), shaped as A_log.
+  [[nodiscard]] const std::vector<double>& alpha_lower() const { return alpha_lower_; }
+  [[nodiscard]] const std::vector<double>& alpha_upper() const { return alpha_upper_; }
   /// Encloses the state, (rows, N).
   void write_state(std::vector<double>& lower, std::vector<double>& upper) const;
 
  private:
-  void advance_channels(const ScanInputs& inputs, const IntervalMatrix& scaled_input, IntervalMatrix& y);
-  void advance_heads(const ScanInputs& inputs, const IntervalMatrix& scaled_input, IntervalMatrix& y);
+  IntervalMatrix advance(const ScanInputs& inputs, IntervalMatrix* history);
+  void advance_channels(const ScanInputs& inputs, const IntervalMatrix& scaled_input, IntervalMatrix* history,
+                        IntervalMatrix& y);
+  void advance_heads(const ScanInputs& inputs, const IntervalMatrix& scaled_input, IntervalMatrix* history,
+                     IntervalMatrix& y);
   void add_step_sizes(const IntervalMatrix& step_size);
 
   StateShape shape_;

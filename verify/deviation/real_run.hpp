@@ -32,6 +32,10 @@ struct BlockChunk {
   IntervalMatrix output;  ///< (tokens, d_model) what the block adds to the residual stream
 };
 
+/// Enclosures are at most this many times wider than those of theory's template run in Interval, entry by entry, on
+/// ordinary weights of up to 32 columns. Measured, not proved (tests/deviation/real_run_test.cpp).
+inline constexpr double kRealRunWidthFactor = 32.0;
+
 [[nodiscard]] StateShape state_shape(const theory::BlockWeights& block);
 
 /// Tokens per chunk such that the states of a chunk fit into about 64 MiB; between 16 and 256.

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "reports/deviation_record.hpp"
+
 namespace lyap {
 
 /// A bound as a certificate states it: the exact number and the producer's outward-rounded decimal.
@@ -45,6 +47,7 @@ struct RecordedLayer {
   std::map<std::string, std::size_t> relaxation_wins;      ///< channels per relaxation
   std::size_t steps = 0;                                   ///< T of the trajectory, 0 where unknown or absent
   std::vector<double> trajectory_lower, trajectory_upper;  ///< finite-time exponents, one per state or head
+  std::vector<RecordedDeviation> deviations;               ///< other precision, other weights
 };
 
 struct RecordedFile {

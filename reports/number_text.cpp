@@ -89,6 +89,16 @@ std::string rounded_text(double value, TextRounding direction, int digits) {
   return (negative ? "−" : "") + (plain ? plain_text(number) : power_text(number));
 }
 
+std::string relative_text(double relative) {
+  if (!(relative > 0) || !(relative < 1)) {
+    const std::string text = rounded_text(relative, TextRounding::kUp);
+    return relative > 0 ? text + "\u00a0times" : text;
+  }
+  ScientificDigits percent = shortened(exact_digits(relative), kReportDigits, true);
+  percent.exponent += 2;
+  return (percent.exponent >= -3 ? plain_text(percent) : power_text(percent)) + "\u00a0%";
+}
+
 double halving_steps_upper_bound(double rate) {
   constexpr double kLn2Above = 0.69314718055994540;  // ln 2 = 0.693147180559945309...
   const double infinity = std::numeric_limits<double>::infinity();

@@ -18,6 +18,10 @@ inline constexpr int kReportDigits = 3;
 /// between 0.001 and 10,000, otherwise m × 10ⁿ; a true minus sign; zero is "0", infinities "∞" and "−∞", NaN "none".
 [[nodiscard]] std::string rounded_text(double value, TextRounding direction, int digits = kReportDigits);
 
+/// A deviation relative to what deviates, rounded up: below 1 in percent ("0.971 %"), else as a multiple ("15.3
+/// times").
+[[nodiscard]] std::string relative_text(double relative);
+
 /// ln 2 / |rate| rounded up: the number of steps after which a deviation that changes by exp(rate) a step has halved.
 /// Infinity where rate is 0 or the quotient exceeds binary64. `rate` is a natural-log rate, at most 0.
 [[nodiscard]] double halving_steps_upper_bound(double rate);

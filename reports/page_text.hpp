@@ -6,10 +6,11 @@
 /// embed_text.cmake).
 namespace lyap::page_text {
 
-std::string_view page_template();  ///< page/page.mustache
-std::string_view style_sheet();    ///< page/page.css
-std::string_view page_script();    ///< page/page.js
-std::string_view chart_script();   ///< Chart.js, minified, as Debian's libjs-chart.js ships it
-std::string_view chart_licence();  ///< licenses/chart.js.txt
+std::string_view page_template();        ///< page/page.mustache
+std::string_view deviations_template();  ///< page/deviations.mustache, a part of the page
+std::string_view style_sheet();          ///< page/page.css
+std::string_view page_script();          ///< page/page.js
+std::string_view chart_script();         ///< Chart.js, minified, as Debian's libjs-chart.js ships it
+std::string_view chart_licence();        ///< licenses/chart.js.txt
 
 }  // namespace lyap::page_text

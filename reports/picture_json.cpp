@@ -5,6 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "reports/deviation_pictures.hpp"
 #include "reports/layer_pictures.hpp"
 
 namespace lyap {
@@ -137,13 +138,14 @@ std::string picture_json(const std::vector<CertificateRecord>& records) {
   for (const CertificateRecord& record : records) {
     if (&record != &records.front()) text += ',';
     const std::vector<HalfLifePicture> half_lives = draw_half_lives(record.layers);
-    text += "{\"overview\":" + overview_json(record) + ",\"layers\":[";
+    text += "{\"overview\":" + overview_json(record) + ",\"deviations\":" + envelope_json(record) + ",\"layers\":[";
     for (std::size_t i = 0; i < record.layers.size(); ++i) {
       if (i > 0) text += ',';
       const RecordedLayer& layer = record.layers[i];
       text += "{\"index\":" + std::to_string(layer.index) +
               ",\"perHead\":" + (layer.kind == "mamba2" ? "true" : "false") +
-              ",\"rates\":" + rates_json(draw_rates(layer)) + ",\"step\":" + preactivations_json(draw_step_preactivations(layer)) +
+              ",\"rates\":" + rates_json(draw_rates(layer)) +
+              ",\"step\":" + preactivations_json(draw_step_preactivations(layer)) +
               ",\"sustained\":" + preactivations_json(draw_sustained_preactivations(layer)) +
               ",\"halfLives\":" + half_lives_json(half_lives[i]) +
               ",\"survival\":" + survival_json(draw_survival(layer)) + "}";

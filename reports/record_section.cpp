@@ -6,6 +6,7 @@
 
 #include "reports/claim_groups.hpp"
 #include "reports/claim_sentences.hpp"
+#include "reports/deviation_section.hpp"
 #include "reports/layer_pictures.hpp"
 #include "reports/layer_tables.hpp"
 #include "reports/number_text.hpp"
@@ -153,6 +154,7 @@ data record_section(const CertificateRecord& record, std::size_t number) {
   section.set("has_trajectory", has_any(record, &RecordedLayer::trajectory_upper));
   section.set("has_pictures",
               has_any(record, &RecordedLayer::zeta_upper) || has_any(record, &RecordedLayer::trajectory_upper));
+  add_deviations(record, number, section);
   section.set("claim_groups", claim_groups(record));
   section.set("claim_count", std::to_string(record.claims.size()));
   section.set("not_covered", text_list(record.not_covered));

@@ -24,6 +24,8 @@ std::string render_report(const std::vector<CertificateRecord>& records) {
   data page;
   page.set("title", page_title(records));
   page.set("style", std::string(page_text::style_sheet()));
+  page.set("deviations_part",
+           data{kainjow::mustache::partial{[] { return std::string(page_text::deviations_template()); }}});
   page.set("chart_script", std::string(page_text::chart_script()));
   page.set("chart_licence", std::string(page_text::chart_licence()));
   page.set("page_script", std::string(page_text::page_script()));

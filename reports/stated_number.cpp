@@ -86,6 +86,7 @@ RecordedLayer read_layer_summary(const JsonView& place) {
       if (count.count() > 0) layer.relaxation_wins[name] = count.count();
     }
   }
+  layer.deviations = read_deviations(place);
   if (const auto trajectory = place.find("trajectory")) {
     if (const auto steps = trajectory->find("steps")) layer.steps = steps->count();
   }

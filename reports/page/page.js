@@ -150,10 +150,36 @@
     return {type: "line", data: {datasets}, options};
   }
 
-  const draw = {overview, rates, step, sustained, halfLives, survival};
+  // The envelope of a deviation over the steps: log10 of the largest values, one picture for all methods.
+  function envelope(record, layer, group) {
+    const view = data.records[record].deviations[group][layer], options = legendLines(base());
+    const looksOf = curve => [
+      {borderColor: css("--c-bound"), borderDash: [], borderWidth: 2.5, pointRadius: 0},
+      {borderColor: css("--c-path"), borderDash: [2, 3], borderWidth: 2.5, pointRadius: 0},
+      {borderColor: css("--c-long"), borderDash: [7, 4], borderWidth: 2.5, pointRadius: 0},
+      {borderColor: css("--c-grey"), borderDash: [9, 3, 2, 3], borderWidth: 2.5, pointRadius: 0},
+      {borderColor: css("--ink"), pointStyle: "circle", ...marks(curve.values.length)},
+      {borderColor: css("--c-path"), pointStyle: "triangle", ...marks(curve.values.length)},
+      {borderColor: css("--quiet"), borderDash: [], borderWidth: 1, pointRadius: 0}][curve.style];
+    const all = view.curves.flatMap(curve => curve.values.filter(v => v !== null));
+    const last = Math.max(...view.spans.map(([, end]) => end[end.length - 1]));
+    options.scales = {
+      x: {type: "linear", min: 0, max: last, title: title("step"), grid: {display: false}, ticks: {color: css("--quiet"), maxTicksLimit: 7, precision: 0, maxRotation: 0, includeBounds: true, callback: v => compactCount(v)}},
+      y: {type: "linear", min: Math.floor(Math.min(...all)), max: Math.ceil(Math.max(...all) + .05), title: title("largest over the states"), grid: {color: css("--grid")}, afterBuildTicks: logTicks, ticks: {color: css("--quiet"), callback: v => power(v)}}};
+    options.plugins.tooltip = {callbacks: {
+      title: items => items.length ? "steps " + compactCount(items[0].raw.begin) + (items[0].raw.end > items[0].raw.begin + 1 ? "–" + compactCount(items[0].raw.end - 1) : "") : "",
+      label: item => item.dataset.label + ": " + (item.dataset.role === "bound" ? "≤ " : "") + decay(item.raw.y)}};
+    const datasets = view.curves.map((curve, k) => {
+      const [begin, end] = view.spans[curve.spans];
+      return {label: curve.name, role: curve.role, data: curve.values.map((v, i) => ({x: (begin[i] + end[i] - 1) / 2, y: v === null ? NaN : v, begin: begin[i], end: end[i]})), ...looksOf(curve), order: k, pointHoverRadius: 4};
+    });
+    return {type: "line", data: {datasets}, options};
+  }
+
+  const draw = {envelope, overview, rates, step, sustained, halfLives, survival};
   function render(canvas) {
     if (charts.has(canvas)) return;
-    const setup = draw[canvas.dataset.kind](+canvas.dataset.record, +(canvas.dataset.place || 0));
+    const setup = draw[canvas.dataset.kind](+canvas.dataset.record, +(canvas.dataset.place || 0), +(canvas.dataset.group || 0));
     charts.set(canvas, new Chart(canvas, setup));
     canvas.dataset.rendered = "yes";
   }
@@ -170,7 +196,7 @@
   }, {rootMargin: "600px"}) : null;
   document.documentElement.classList.add("scripted");
   for (const bar of document.querySelectorAll(".selector")) {
-    const choice = bar.querySelector("select"), layers = [...bar.parentElement.querySelectorAll(".layer")];
+    const choice = bar.querySelector("select"), layers = [...document.getElementById(bar.dataset.controls).children];
     const show = () => { layers.forEach(layer => layer.classList.toggle("chosen", choice.value === "all" || layer.dataset.place === choice.value)); };
     choice.addEventListener("change", show);
     for (const button of bar.querySelectorAll("button")) button.addEventListener("click", () => {

@@ -139,6 +139,16 @@ json claims(const Fabrication& what, const std::vector<NamedArray>& arrays) {
         "Outputs of layer " + std::to_string(i) + " differ by at most 35.2 times the largest distance of their states.",
         "|y' - y| <= gain max |h' - h|"));
     list.back()["bound"] = stated(35.2);
+    if (what.deviations) {
+      for (const std::string& policy : what.deviations->policies) {
+        list.push_back(claim("T3", "trajectory", "state_deviation", i,
+                             "On this sequence no state of layer " + std::to_string(i) + " moves further in " + policy +
+                                 " than the bound.",
+                             "|h'_t - h_t| <= bound"));
+        list.back().update(
+            {{"comparison", "policy"}, {"policy", policy}, {"method", "interval-run"}, {"bound", stated(0.13)}});
+      }
+    }
     if (!what.trajectory) continue;
     list.push_back(claim("T1", "trajectory", "trajectory_exponent", i,
                          "On this sequence the finite-time exponents of layer " + std::to_string(i) + " are enclosed.",
@@ -163,6 +173,10 @@ json layer_summary(const Fabrication& what, const std::vector<NamedArray>& array
   layer["relaxation_wins"] =
       what.kind == "mamba1" ? json{{"quadratic", what.channels - 5}, {"linear", 5}} : json{{"exact", what.channels}};
   if (what.trajectory) layer["trajectory"] = json{{"steps", what.steps}};
+  if (what.deviations) {
+    layer["policies"] = fabricate_policies(*what.deviations, i, what.kind == "mamba2");
+    layer["pairs"] = fabricate_pairs(*what.deviations, i);
+  }
   return layer;
 }
 

@@ -4,9 +4,11 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "tests/reports/fabricated_deviations.hpp"
 #include "verify/checkpoint/array_file.hpp"
 
 namespace lyap::testing {
@@ -18,6 +20,7 @@ struct Fabrication {
   bool trajectory = true;
   bool thorough = false;  ///< Mamba-1: witnesses per channel, what each relaxation said, the sustained bound
   bool with_outputs_claim = true;
+  std::optional<FabricatedDeviations> deviations;
   std::function<void(nlohmann::json& certificate)> change_json;        ///< applied last, before the JSON is written
   std::function<void(std::vector<NamedArray>& arrays)> change_arrays;  ///< applied before hashes and summaries are made
 };

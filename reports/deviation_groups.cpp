@@ -1,0 +1,83 @@
+#include "reports/deviation_groups.hpp"
+
+#include <algorithm>
+
+namespace lyap {
+namespace {
+
+DeviationGroup& group_of(std::vector<DeviationGroup>& groups, const RecordedDeviation& bound) {
+  for (DeviationGroup& group : groups) {
+    if (group.comparison == bound.comparison && group.policy == bound.policy) return group;
+  }
+  groups.push_back({bound.comparison, bound.policy, {}});
+  return groups.back();
+}
+
+}  // namespace
+
+std::vector<DeviationGroup> deviation_groups(const CertificateRecord& record) {
+  std::vector<DeviationGroup> groups;
+  for (const RecordedLayer& layer : record.layers) {
+    for (const RecordedDeviation& bound : layer.deviations) {
+      DeviationGroup& group = group_of(groups, bound);
+      if (group.layers.empty() || group.layers.back().layer != &layer) group.layers.push_back({&layer, {}});
+      group.layers.back().bounds.push_back(&bound);
+    }
+  }
+  return groups;
+}
+
+const RecordedQuantity* quantity_of(const RecordedDeviation& bound, Quantity quantity) {
+  switch (quantity) {
+    case Quantity::kState:
+      return &bound.state;
+    case Quantity::kOutput:
+      return &bound.output;
+    default:
+      return bound.block_output ? &*bound.block_output : nullptr;
+  }
+}
+
+Domain domain_of(const RecordedDeviation& bound) {
+  if (bound.question == "universal") return Domain::kEveryInput;
+  return bound.question == "own" ? Domain::kOwnInput : Domain::kSameInput;
+}
+
+const RecordedDeviation* sharpest(const LayerDeviations& layer, Quantity quantity, Domain domain) {
+  const RecordedDeviation* best = nullptr;
+  for (const RecordedDeviation* bound : layer.bounds) {
+    const RecordedQuantity* candidate = quantity_of(*bound, quantity);
+    if (candidate == nullptr || domain_of(*bound) != domain) continue;
+    if (best == nullptr || candidate->relative < quantity_of(*best, quantity)->relative) best = bound;
+  }
+  return best;
+}
+
+bool has_domain(const DeviationGroup& group, Domain domain) {
+  return std::any_of(group.layers.begin(), group.layers.end(), [&](const LayerDeviations& layer) {
+    return sharpest(layer, Quantity::kState, domain) != nullptr;
+  });
+}
+
+std::size_t worst_layer(const DeviationGroup& group) {
+  const Domain domain = has_domain(group, Domain::kSameInput) ? Domain::kSameInput : Domain::kEveryInput;
+  std::size_t worst = 0;
+  double largest = -1;
+  for (std::size_t i = 0; i < group.layers.size(); ++i) {
+    const RecordedDeviation* bound = sharpest(group.layers[i], Quantity::kState, domain);
+    if (bound == nullptr || !(bound->state.relative > largest)) continue;
+    largest = bound->state.relative;
+    worst = i;
+  }
+  return worst;
+}
+
+std::string method_words(const RecordedDeviation& bound) {
+  if (bound.method == "interval-run") return "interval run";
+  if (bound.method == "kappa") return "K";
+  if (bound.method == "two-trajectories") return "two trajectories";
+  if (bound.method == "weight-difference") return "weight difference";
+  return bound.method;
+}
+
+}  // namespace lyap

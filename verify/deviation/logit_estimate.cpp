@@ -19,13 +19,11 @@ using deviation::StoredBlockRun;
 using theory::NumberType;
 using theory::PrecisionPolicy;
 
-RowMajorMatrix rounded(RowMajorMatrix matrix, const NumberType& type) {
+/// Rounded where the type is coarser than binary32.
+RowMajorMatrix coarsely_rounded(RowMajorMatrix matrix, const NumberType& type) {
+  if (!deviation::rounds_coarsely(type)) return matrix;
   for (double& entry : matrix.reshaped()) entry = deviation::approx_rounded(entry, type);
   return matrix;
-}
-
-RowMajorMatrix coarsely_rounded(RowMajorMatrix matrix, const NumberType& type) {
-  return deviation::rounds_coarsely(type) ? rounded(std::move(matrix), type) : matrix;
 }
 
 void copy_rows(const theory::Matrix& from, RowMajorMatrix& to, Index row) {
@@ -49,7 +47,7 @@ struct Head {
   double epsilon;
 };
 
-/// The sites of the final norm and the head, in order: the input, the normalised number, the gain's product (twice).
+/// What the final norm and the head compute, rounded as a policy does with a block's norm and in_proj.
 struct HeadRun {
   RowMajorMatrix input, normalised, normed, logits;
 
@@ -124,6 +122,39 @@ Head rounded_head(const Head& head, const PrecisionPolicy& policy) {
           coarsely_rounded(coarsely_rounded(head.rows, policy.stored_weights), policy.in_proj.weight), head.epsilon};
 }
 
+/// The residual streams that enter each block and the head, and the last of a run with the policy's roundings.
+struct ModelRun {
+  std::vector<RowMajorMatrix> streams;
+  RowMajorMatrix embedding_change;
+  RowMajorMatrix simulated;
+
+  ModelRun(const Checkpoint& model, const std::vector<std::int64_t>& tokens, const PrecisionPolicy& policy)
+      : streams{embedded(model, tokens)}, simulated(coarsely_rounded(streams[0], policy.stored_weights)) {
+    embedding_change = simulated - streams[0];
+    for (std::size_t layer = 0; layer < model.description().layers; ++layer) {
+      const theory::BlockWeights weights = model.read_block(layer);
+      const DenseBlock own = deviation::dense_block(weights);
+      const DenseBlock deployed = deviation::approx_rounded_block(weights, policy);
+      streams.push_back(streams.back() + StoredBlockRun(own, streams.back()).values()[Quantity::kOutput]);
+      simulated += StoredBlockRun(deployed, simulated, &policy).values()[Quantity::kOutput];
+    }
+  }
+};
+
+/// Adds one block's terms of every functional to `sums` and carries the derivatives on to the block's input.
+void block_back(const theory::BlockWeights& weights, const RowMajorMatrix& stream, const PrecisionPolicy& policy,
+                std::vector<RowMajorMatrix>& by_stream, std::vector<FirstOrder>& sums) {
+  const DenseBlock own = deviation::dense_block(weights);
+  const DenseBlock change = deviation::change_of(own, deviation::approx_rounded_block(weights, policy));
+  const StoredBlockRun run(own, stream);
+  const deviation::LocalDeviations local = deviation::local_deviations(own, run, policy, change);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const StoredBlockRun::Gradient gradient = run.gradient({by_stream[i], {}, {}}, policy, change);
+    sums[i] = sums[i] + deviation::first_order(gradient, local);
+    by_stream[i] += gradient.by[Quantity::kInput];
+  }
+}
+
 }  // namespace
 
 std::vector<DeviationEstimate> estimate_logit_deviations(const Checkpoint& model,
@@ -131,49 +162,29 @@ std::vector<DeviationEstimate> estimate_logit_deviations(const Checkpoint& model
                                                          const PrecisionPolicy& policy,
                                                          const EstimateOptions& options) {
   if (tokens.empty()) throw ContractViolation("estimate_logit_deviations: no token");
-  const std::size_t layers = model.description().layers;
-  const RowMajorMatrix embedding = embedded(model, tokens);
-  const RowMajorMatrix rounded_embedding = coarsely_rounded(embedding, policy.stored_weights);
-  std::vector<RowMajorMatrix> streams{embedding};
-  RowMajorMatrix simulated = rounded_embedding;
-  for (std::size_t layer = 0; layer < layers; ++layer) {
-    const theory::BlockWeights weights = model.read_block(layer);
-    const DenseBlock own = deviation::dense_block(weights);
-    const DenseBlock deployed = deviation::approx_rounded_block(weights, policy);
-    streams.push_back(streams.back() + StoredBlockRun(own, streams.back()).values()[Quantity::kOutput]);
-    simulated += StoredBlockRun(deployed, simulated, &policy).values()[Quantity::kOutput];
-  }
+  const ModelRun run(model, tokens, policy);
   std::vector<std::string> names;
   const std::size_t pairs = options.functionals_of_each_kind;
   const Head head = read_head(model, pairs, options.seed, names);
-  const Head deployed_head = rounded_head(head, policy);
-  const Head head_change{deployed_head.gain - head.gain, deployed_head.rows - head.rows, head.epsilon};
-  const HeadRun head_run(head, streams.back().bottomRows(1), nullptr);
-  const HeadRun simulated_head(deployed_head, simulated.bottomRows(1), &policy);
+  const Head deployed = rounded_head(head, policy);
+  const Head change{deployed.gain - head.gain, deployed.rows - head.rows, head.epsilon};
+  const HeadRun head_run(head, run.streams.back().bottomRows(1), nullptr);
+  const HeadRun simulated(deployed, run.simulated.bottomRows(1), &policy);
 
   std::vector<FirstOrder> sums;
-  std::vector<RowMajorMatrix> by_stream(pairs, RowMajorMatrix::Zero(embedding.rows(), embedding.cols()));
+  std::vector<RowMajorMatrix> by_stream(pairs, RowMajorMatrix::Zero(run.simulated.rows(), run.simulated.cols()));
   for (std::size_t i = 0; i < pairs; ++i)
-    sums.push_back(head_back(head, head_change, head_run, policy, static_cast<Index>(i), by_stream[i]));
-  for (std::size_t layer = layers; layer-- > 0;) {
-    const theory::BlockWeights weights = model.read_block(layer);
-    const DenseBlock own = deviation::dense_block(weights);
-    const DenseBlock change = deviation::change_of(own, deviation::approx_rounded_block(weights, policy));
-    const StoredBlockRun run(own, streams[layer]);
-    const deviation::LocalDeviations local = deviation::local_deviations(own, run, policy, change);
-    for (std::size_t i = 0; i < pairs; ++i) {
-      const StoredBlockRun::Gradient gradient = run.gradient({by_stream[i], {}, {}}, policy, change);
-      sums[i] = sums[i] + deviation::first_order(gradient, local);
-      by_stream[i] += gradient.by[Quantity::kInput];
-    }
-  }
+    sums.push_back(head_back(head, change, head_run, policy, static_cast<Index>(i), by_stream[i]));
+  for (std::size_t layer = model.description().layers; layer-- > 0;)
+    block_back(model.read_block(layer), run.streams[layer], policy, by_stream, sums);
+
   std::vector<DeviationEstimate> estimates;
   for (std::size_t i = 0; i < pairs; ++i) {
-    const double weight_part = sums[i].signed_part + by_stream[i].cwiseProduct(rounded_embedding - embedding).sum();
+    const double weight_part = sums[i].signed_part + by_stream[i].cwiseProduct(run.embedding_change).sum();
     const double value = head_run.gap(static_cast<Index>(i));
     estimates.push_back({FunctionalKind::kLogitGap, names[i], value,
                          std::sqrt(sums[i].variance + weight_part * weight_part), weight_part,
-                         simulated_head.gap(static_cast<Index>(i)) - value});
+                         simulated.gap(static_cast<Index>(i)) - value});
   }
   return estimates;
 }

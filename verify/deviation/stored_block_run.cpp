@@ -290,11 +290,11 @@ DenseBlock change_of(const DenseBlock& own, DenseBlock rounded) {
   return rounded;
 }
 
-LocalDeviations local_deviations(const DenseBlock& block, const StoredBlockRun& run,
-                                 const theory::PrecisionPolicy& policy, const DenseBlock& change) {
-  const Quantities& v = run.values();
-  LocalDeviations local;
-  Quantities& mean = local.mean;
+namespace {
+
+/// What changed weights add to each quantity that they enter.
+Quantities effects_of_change(const DenseBlock& block, const Quantities& v, const DenseBlock& change) {
+  Quantities mean;
   mean[Quantity::kNormed] = times_row(v[Quantity::kNormalised], change[Tensor::kNormWeight]);
   mean[Quantity::kProjected] = linear(v[Quantity::kNormed], change[Tensor::kInProj], change[Tensor::kInProjBias]);
   mean[Quantity::kConvolved] = convolve(columns_of(v[Quantity::kProjected], block.convolved),
@@ -307,23 +307,32 @@ LocalDeviations local_deviations(const DenseBlock& block, const StoredBlockRun& 
   } else {
     mean[Quantity::kScanned] = times_row(v[Quantity::kGatedNormalised], change[Tensor::kGatedNormWeight]);
   }
-  const Index tokens = v[Quantity::kInput].rows();
-  mean[Quantity::kPreactivation] = change[Tensor::kDtBias].replicate(tokens, 1);
+  mean[Quantity::kPreactivation] = change[Tensor::kDtBias].replicate(v[Quantity::kInput].rows(), 1);
   mean[Quantity::kSkip] =
       times_row(columns_of(v[Quantity::kActivated], {0, block.d_inner()}), per_row(change[Tensor::kD], block.shape));
   mean[Quantity::kOutput] = linear(v[Quantity::kScanned], change[Tensor::kOutProj], change[Tensor::kOutProjBias]);
-  for (const RoundingSite& site : rounding_sites(block, policy)) {
-    const RowMajorMatrix& value = v[site.quantity];
-    for (RowMajorMatrix* matrix : {&local.variance[site.quantity], &mean[site.quantity]})
-      if (matrix->size() == 0) *matrix = RowMajorMatrix::Zero(value.rows(), value.cols());
-    const RowMajorMatrix unit = map(columns_of(value, site.columns), [&](double x) { return spacing(x, site.type); });
-    auto variance = local.variance[site.quantity].middleCols(site.columns.begin, site.columns.width);
-    variance += (unit.array().square() / 12.0).matrix();
-    if (site.type.rounds_toward_zero) {
-      mean[site.quantity].middleCols(site.columns.begin, site.columns.width) -=
-          (0.5 * unit.array() * columns_of(value, site.columns).array().sign()).matrix();
-    }
-  }
+  return mean;
+}
+
+void add_rounding(const RoundingSite& site, const RowMajorMatrix& value, LocalDeviations& local) {
+  RowMajorMatrix& variance = local.variance[site.quantity];
+  RowMajorMatrix& mean = local.mean[site.quantity];
+  for (RowMajorMatrix* matrix : {&variance, &mean})
+    if (matrix->size() == 0) *matrix = RowMajorMatrix::Zero(value.rows(), value.cols());
+  const RowMajorMatrix rounded = columns_of(value, site.columns);
+  const RowMajorMatrix unit = map(rounded, [&](double x) { return spacing(x, site.type); });
+  variance.middleCols(site.columns.begin, site.columns.width) += (unit.array().square() / 12.0).matrix();
+  if (!site.type.rounds_toward_zero) return;
+  mean.middleCols(site.columns.begin, site.columns.width) -= (0.5 * unit.array() * rounded.array().sign()).matrix();
+}
+
+}  // namespace
+
+LocalDeviations local_deviations(const DenseBlock& block, const StoredBlockRun& run,
+                                 const theory::PrecisionPolicy& policy, const DenseBlock& change) {
+  LocalDeviations local;
+  local.mean = effects_of_change(block, run.values(), change);
+  for (const RoundingSite& site : rounding_sites(block, policy)) add_rounding(site, run.values()[site.quantity], local);
   return local;
 }
 

@@ -17,6 +17,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kUnitRoundoff = 0x1p-52;
 constexpr std::size_t kTokensPerBlock = 1024;
 constexpr int kSearchSteps = 4;
+constexpr int kSplitRounds = 12;      // splits tried, each at the mean of the tokens that were least so far
 constexpr double kShareFloor = 1e-3;  // least share of a tap in a square that is split, before normalisation
 
 Eigen::Index index(std::size_t k) { return static_cast<Eigen::Index>(k); }
@@ -36,9 +37,11 @@ void for_each_block(const VocabularyTask& task, const Use& use) {
   }
 }
 
-// w_k . n for the tokens of each functional's window: [functional][tap] -> (d_inner).
-std::vector<std::vector<std::vector<double>>> project_windows(const VocabularyTask& task, const TokenWindows& windows) {
-  std::vector<std::vector<std::vector<double>>> projected;
+// w_k . n for a token, or a mean of tokens, in each tap of each functional's window: [functional][tap] -> (d_inner).
+using Projected = std::vector<std::vector<std::vector<double>>>;
+
+Projected project_windows(const VocabularyTask& task, const TokenWindows& windows) {
+  Projected projected;
   for (const std::vector<std::size_t>& window : windows) {
     std::vector<std::vector<double>>& rows = projected.emplace_back();
     for (const std::size_t token : window) {
@@ -70,8 +73,7 @@ struct SplitFunctionals {
 class Splitting {
  public:
   Splitting(const VocabularyTask& task, std::size_t present);
-  SplitFunctionals split(const std::vector<SiluFunctional>& functionals,
-                         const std::vector<std::vector<std::vector<double>>>& projected) const;
+  SplitFunctionals split(const std::vector<SiluFunctional>& functionals, const Projected& projected) const;
 
  private:
   void split_one(const SiluFunctional& f, const std::vector<std::vector<double>>& projected, std::size_t i,
@@ -160,8 +162,7 @@ void Splitting::split_one(const SiluFunctional& f, const std::vector<std::vector
   result.offset[i] = offset.lower();
 }
 
-SplitFunctionals Splitting::split(const std::vector<SiluFunctional>& functionals,
-                                  const std::vector<std::vector<std::vector<double>>>& projected) const {
+SplitFunctionals Splitting::split(const std::vector<SiluFunctional>& functionals, const Projected& projected) const {
   const std::size_t taps = task_.block.d_conv - first_;
   const RowMajorMatrix zeros = RowMajorMatrix::Zero(index(functionals.size()), index(task_.block.d_inner));
   SplitFunctionals result{
@@ -173,24 +174,47 @@ SplitFunctionals Splitting::split(const std::vector<SiluFunctional>& functionals
   return result;
 }
 
-// The least value of every functional's part in every tap over the vocabulary, as computed.
-std::vector<std::vector<double>> least_values(const VocabularyTask& task, const SplitFunctionals& split) {
+// The least value of every functional's part in every tap over the vocabulary, as computed, and a token that has it.
+struct LeastParts {
+  std::vector<std::vector<double>> value;  // [tap][functional]
+  std::vector<std::vector<std::size_t>> token;
+};
+
+LeastParts least_parts(const VocabularyTask& task, const SplitFunctionals& split) {
   const std::size_t count = split.offset.size();
-  std::vector<std::vector<double>> least(split.taps.size(), std::vector<double>(count, kInfinity));
-  for_each_block(task, [&](std::size_t, const RowMajorMatrix& u) {
+  LeastParts least{std::vector<std::vector<double>>(split.taps.size(), std::vector<double>(count, kInfinity)),
+                   std::vector<std::vector<std::size_t>>(split.taps.size(), std::vector<std::size_t>(count, 0))};
+  for_each_block(task, [&](std::size_t first, const RowMajorMatrix& u) {
     const RowMajorMatrix u_squared = u.cwiseProduct(u);
     for (std::size_t j = 0; j < split.taps.size(); ++j) {
       const RowMajorMatrix values = approx_dense_product(u, split.taps[j].linear, Transposed::kYes) +
                                     approx_dense_product(u_squared, split.taps[j].square, Transposed::kYes);
       for (Eigen::Index v = 0; v < values.rows(); ++v) {
         for (std::size_t i = 0; i < count; ++i) {
-          const double value = values(v, index(i));
-          least[j][i] = std::min(least[j][i], std::isfinite(value) ? value : -kInfinity);  // overflow says nothing
+          const double value =
+              std::isfinite(values(v, index(i))) ? values(v, index(i)) : -kInfinity;  // overflow: nothing
+          if (!(value < least.value[j][i])) continue;
+          least.value[j][i] = value;
+          least.token[j][i] = first + static_cast<std::size_t>(v);
         }
       }
     }
   });
   return least;
+}
+
+// Moves the points at which functionals are split towards the tokens that were least there: their parts in these tokens
+// rise. Any points are sound.
+void move_towards(const VocabularyTask& task, const LeastParts& least, double step, Projected& projected) {
+  for (std::size_t i = 0; i < projected.size(); ++i) {
+    std::vector<std::size_t> window;
+    for (const std::vector<std::size_t>& token : least.token) window.push_back(token[i]);
+    const std::vector<std::vector<double>> target = project_windows(task, {window})[0];
+    for (std::size_t j = 0; j < target.size(); ++j) {
+      for (std::size_t k = 0; k < target[j].size(); ++k)
+        projected[i][j][k] += step * (target[j][k] - projected[i][j][k]);
+    }
+  }
 }
 
 }  // namespace
@@ -242,27 +266,53 @@ TokenWindows approx_worst_token_windows(const VocabularyTask& task, const std::v
   return best;
 }
 
+namespace {
+
+// The bounds for `present` taps from one split, with the tokens that are least in each tap.
+struct SplitBounds {
+  std::vector<double> lower;
+  LeastParts least;
+};
+
+SplitBounds bounds_with(const VocabularyTask& task, const std::vector<SiluFunctional>& functionals,
+                        const Projected& projected, std::size_t present) {
+  const bool has_in_bias = !task.block.in_proj_bias.empty();
+  const SplitFunctionals split = Splitting(task, present).split(functionals, projected);
+  SplitBounds result{std::vector<double>(functionals.size()), least_parts(task, split)};
+  for (std::size_t i = 0; i < functionals.size(); ++i) {
+    Interval sum = Interval::from_exact(split.offset[i]);
+    for (std::size_t j = 0; j < split.taps.size(); ++j) {
+      const bool may_be_missing = !has_in_bias && j + 1 < split.taps.size();
+      const Interval least = Interval::from_exact(result.least.value[j][i]);
+      const double value = (least - Interval::from_exact(split.taps[j].error[i])).lower();
+      sum += Interval::from_exact(may_be_missing ? std::min(value, 0.0) : value);
+    }
+    result.lower[i] = sum.lower();
+  }
+  return result;
+}
+
+}  // namespace
+
 std::vector<double> vocabulary_quadratic_lower_bounds(const VocabularyTask& task,
                                                       const std::vector<SiluFunctional>& functionals,
                                                       const TokenWindows& windows) {
-  const bool has_in_bias = !task.block.in_proj_bias.empty();
-  const std::vector<std::vector<std::vector<double>>> projected = project_windows(task, windows);
-  std::vector<double> bounds(functionals.size(), kInfinity);
-  for (const std::size_t present : tap_counts(task.block.d_conv, has_in_bias)) {
-    if (task.stopped()) return {};
-    const SplitFunctionals split = Splitting(task, present).split(functionals, projected);
-    const std::vector<std::vector<double>> least = least_values(task, split);
-    for (std::size_t i = 0; i < functionals.size(); ++i) {
-      Interval sum = Interval::from_exact(split.offset[i]);
-      for (std::size_t j = 0; j < split.taps.size(); ++j) {
-        const bool may_be_missing = !has_in_bias && j + 1 < split.taps.size();
-        const double value = (Interval::from_exact(least[j][i]) - Interval::from_exact(split.taps[j].error[i])).lower();
-        sum += Interval::from_exact(may_be_missing ? std::min(value, 0.0) : value);
-      }
-      bounds[i] = std::min(bounds[i], sum.lower());
+  Projected projected = project_windows(task, windows);
+  std::vector<double> best;
+  for (int round = 0; round < kSplitRounds; ++round) {
+    std::vector<double> bounds(functionals.size(), kInfinity);
+    LeastParts least;
+    for (const std::size_t present : tap_counts(task.block.d_conv, !task.block.in_proj_bias.empty())) {
+      if (task.stopped()) return best;
+      SplitBounds here = bounds_with(task, functionals, projected, present);
+      for (std::size_t i = 0; i < bounds.size(); ++i) bounds[i] = std::min(bounds[i], here.lower[i]);
+      if (present == task.block.d_conv) least = std::move(here.least);
     }
+    if (best.empty()) best = bounds;
+    for (std::size_t i = 0; i < bounds.size(); ++i) best[i] = std::max(best[i], bounds[i]);
+    if (round + 1 < kSplitRounds) move_towards(task, least, 1.0 / (round + 2.0), projected);
   }
-  return bounds;
+  return best;
 }
 
 }  // namespace lyap

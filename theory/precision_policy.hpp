@@ -116,11 +116,14 @@ constexpr PrecisionPolicy fused(const char* name, const char* summary, const Num
           mamba2};
 }
 
-/// The same model without kernels: convolution and silu round separately, the dt bias is rounded and its sum rounded
-/// again, silu(z) is rounded, and Mamba-1 casts the state before C . h. Δ is rounded too: autocast on a CPU and models
-/// stored in half do so (autocast on CUDA keeps softplus in binary32). D x, y and the gate stay in binary32. Mamba-2
-/// runs its scan, gate and norm in binary32, except that autocast makes the products of its chunked scan half: C B',
-/// their product with the decays, x Δ and the states between chunks are rounded, which is not modelled.
+/// The same model without kernels, as transformers runs it on a processor: convolution and silu round separately, the
+/// dt bias is rounded and its sum rounded again, Δ and silu(z) are rounded, and Mamba-1 casts the state before C . h.
+/// D x, y and the gate stay in binary32. Mamba-2 runs its scan, gate and norm in binary32, except that autocast makes
+/// the products of its chunked scan half since they are matrix products (5.24; 5.17 summed in binary32): C B', their
+/// product with the decays, x Δ and the states between chunks are rounded, which is not modelled.
+/// On CUDA (torch 2.11, an H100) two sites differ: autocast keeps softplus and Δ in binary32, and in float16 the
+/// convolution is rounded before its bias is added and again after it. Checked operation by operation in
+/// tests/oracles/check_policy_sites.py.
 constexpr PrecisionPolicy plain(const char* name, const char* summary, const NumberType& half,
                                 const NumberType& weights) {
   PrecisionPolicy policy = fused(name, summary, half, weights);

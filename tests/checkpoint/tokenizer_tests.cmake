@@ -32,3 +32,5 @@ lyap_oracle_test(Oracles.RecordedActivationsAreWhatEntersEachBlockInTransformers
   SCRIPT check_recorded_activations.py NEEDS torch transformers safetensors LABELS full)
 lyap_oracle_test(Oracles.RecordedTracesAreWhatTheScanGetsInTransformers
   SCRIPT check_recorded_trace.py NEEDS torch transformers safetensors tokenizers LABELS full)
+lyap_oracle_test(Oracles.PlainPoliciesRoundWhereTransformersDoes
+  SCRIPT check_policy_sites.py NEEDS torch transformers LABELS full)

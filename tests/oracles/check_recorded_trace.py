@@ -121,7 +121,7 @@ def front(block, stream, half):
 
 
 def are_scan_inputs(model, tensors, half):
-    """Whether every recorded tensor is within the roundings' bound of its float64 value; also gives the largest ratio."""
+    """Whether every recorded tensor is within the roundings' bound of its float64 value, and the largest ratio."""
     largest = 0.0
     for i, block in enumerate(model.backbone.layers):
         expected = front(block, tensors[f"layer.{i}.input"].double(), half)

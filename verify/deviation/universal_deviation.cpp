@@ -10,6 +10,7 @@
 #include "numerics/interval_functions.hpp"
 #include "numerics/rounding.hpp"
 #include "verify/deviation/deployed_program.hpp"
+#include "verify/deviation/kappa_bound.hpp"
 #include "verify/deviation/kappa_over_ball.hpp"
 #include "verify/deviation/pair_tensors.hpp"
 
@@ -21,33 +22,7 @@ using theory::NumberType;
 using theory::PrecisionPolicy;
 using theory::ScanRounding;
 
-constexpr double kFloat32Unit = 0x1p-24;
-constexpr double kFloat32Flush = 0x1p-126;
-
-Interval real(double x) { return Interval::from_exact(x); }
 double product(double a, double b) { return a == 0.0 || b == 0.0 ? 0.0 : a * b; }
-
-/// How a program rounds on the way from exact states to y: relative to C h and to D x, and absolutely.
-struct ReadOutError {
-  double Ch, C_absolute, Dx, absolute;
-};
-
-ReadOutError read_out_error(const ScanRounding& scan, std::size_t N) {
-  const Interval one = real(1.0);
-  const auto factor = [&](const NumberType& type) { return one + real(type.u); };
-  const Interval mu = real(static_cast<double>(N + 2)) * real(kFloat32Unit);
-  const Interval gamma = mu / (one - mu);
-  const Interval last = (one + gamma) * factor(scan.y);
-  const Interval Ch = factor(scan.state_read) * factor(scan.read_out) * last - one;
-  const Interval Dx = factor(scan.skip_product) * last - one;
-  const Interval absolute = last * (real(scan.read_out.u_min) + real(scan.skip_product.u_min) +
-                                    real(2.0 * static_cast<double>(N + 2)) * real(kFloat32Flush)) +
-                            real(scan.y.u_min);
-  const Interval C_absolute = real(scan.state_read.u_min) * factor(scan.read_out) * last;
-  return {Ch.upper(), C_absolute.upper(), Dx.upper(), absolute.upper()};
-}
-
-constexpr ReadOutError kExactReadOut{0.0, 0.0, 0.0, 0.0};
 
 /// Two blocks and what separates their scan inputs.
 struct Comparands {
@@ -85,7 +60,7 @@ OutputBound output_bound(const Comparands& c, const BallKappa& states) {
     const double dD = std::max(D_prime[head] - D[head], D[head] - D_prime[head]);
     const double x = c.domain.x[i], dx = c.radii.x[i], D_size = std::fabs(D_prime[head]);
     change += product(D_size, dx) + product(dD, x);
-    change += product(c.read_out.Ch, Ch) + product(c.read_out.C_absolute, C_sum) +
+    change += product(c.read_out.Ch, Ch) + product(c.read_out.C, C_sum) +
               product(c.read_out.Dx, product(D_size, x + dx)) + c.read_out.absolute;
     result.change[i] = change;
     result.size[i] = size + product(std::fabs(D[head]), x);
@@ -129,7 +104,7 @@ DeviationBounds bounds_of(const Comparands& c) {
 
 DeviationBounds bounds_of_change(const BallDomain& domain, const BlockChange& change) {
   const ScanInputRadii radii = weight_radii(domain, change);
-  return bounds_of({domain, radii, change.base, change.other, theory::kUnrounded, kExactReadOut});
+  return bounds_of({domain, radii, change.base, change.other, theory::kUnrounded, ReadOutError{}});
 }
 
 void finish_pair(Comparison comparison, DeviationBounds& bounds) {

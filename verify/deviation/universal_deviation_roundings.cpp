@@ -8,6 +8,7 @@
 #include "numerics/rounding.hpp"
 #include "theory/output_deviation.hpp"
 #include "verify/certify/norm_domain.hpp"
+#include "verify/deviation/deployed_float32_errors.hpp"
 #include "verify/deviation/universal_deviation_radii.hpp"
 
 namespace lyap::deviation {
@@ -20,11 +21,6 @@ using theory::Mamba1Weights;
 using theory::Mamba2Weights;
 using theory::NumberType;
 using theory::PrecisionPolicy;
-
-constexpr double kFloat32Unit = 0x1p-24;
-constexpr double kFloat32Flush = 0x1p-126;
-/// Relative error of silu in binary32: exp, 1 + ., quotient, each to nearest, with room for functions of 2 ulps.
-constexpr double kSiluRoundings = 8.0;
 
 Interval real(double x) { return Interval::from_exact(x); }
 
@@ -53,13 +49,14 @@ NormError norm_error(const PrecisionPolicy& policy, std::size_t d, double epsilo
   const Interval rest = real(1.0) - u - rho;
   if (!(rest.lower() > 0.0)) return {HUGE_VAL, HUGE_VAL, HUGE_VAL};
   RelativeError n{(real(2.0) * u + rho) / rest, rho / rest};
-  // binary32: a sum of d squares, mean, epsilon; the root halves its error; root, quotient (2 ulps), product.
-  const double roundings = 0.5 * static_cast<double>(d) + 8.0;
-  const Interval mean = real(static_cast<double>(d) + 8.0) * real(kFloat32Unit);
-  const Interval underflow = real(2.0 * kFloat32Flush) / real(epsilon);
-  n = n.then(real(roundings) * real(kFloat32Unit) / (real(1.0) - mean) + underflow, real(kFloat32Flush));
-  n = n.then(policy.norm_normalised).then(real(kFloat32Unit), Interval());
-  RelativeError after{n.relative, real(kFloat32Flush)};
+  // binary32: the root halves the error of the mean of squares.
+  const double squares = static_cast<double>(d) + kMeanRoundings;
+  const double roundings = 0.5 * squares + kInverseRootError + 1.0;
+  const Interval mean = real(squares) * real(kFloat32Roundoff);
+  const Interval underflow = real(2.0 * kFlushed) / real(epsilon);
+  n = n.then(real(roundings) * real(kFloat32Roundoff) / (real(1.0) - mean) + underflow, real(kFlushed));
+  n = n.then(policy.norm_normalised).then(real(kFloat32Roundoff), Interval());
+  RelativeError after{n.relative, real(kFlushed)};
   after = after.then(policy.norm_output).then(policy.in_proj.input);
   const Interval scale = (real(1.0) + real(policy.norm_output.u)) * (real(1.0) + real(policy.in_proj.input.u));
   return {after.relative.upper(), (n.absolute * scale).upper(), after.absolute.upper()};
@@ -169,7 +166,9 @@ std::vector<double> RoundingPropagation::convolved(const std::vector<double>& to
     const Interval q = taps * real(token_error[k]) + error(size.upper(), taps.upper(), bias);
     before.push_back((size + abs(real(bias)) + q).upper());
     const Interval exact = theory::silu_change(q), value = real(silu[k]);
-    Interval x = exact + real(kSiluRoundings * kFloat32Unit) * (value + exact) + real(kFloat32Flush);
+    // kExpErrorPerUnit z |silu(z)| for z < 0 is at most kExpErrorPerUnit 0.55 in magnitude.
+    const Interval functions = real(kSiluError) * (value + exact) + real(0.55 * kExpErrorPerUnit);
+    Interval x = exact + real(kFloat32Roundoff) * functions + real(kSiluFlushed);
     x += real(policy_.conv_silu.u) * (value + x) + real(policy_.conv_silu.u_min);
     result.push_back(x.upper());
     after.push_back((value + x).upper());

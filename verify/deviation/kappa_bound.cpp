@@ -1,0 +1,300 @@
+#include "verify/deviation/kappa_bound.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "numerics/contract_violation.hpp"
+#include "numerics/interval_functions.hpp"
+#include "numerics/interval_scan.hpp"
+#include "numerics/parallel.hpp"
+#include "numerics/rounding.hpp"
+#include "numerics/vector_functions.hpp"
+#include "verify/certify/trajectory_projections.hpp"
+#include "verify/deviation/deployed_float32_errors.hpp"
+#include "verify/deviation/deployed_program.hpp"
+#include "verify/deviation/kappa_step.hpp"
+#include "verify/deviation/universal_deviation_domain.hpp"
+
+namespace lyap::deviation {
+namespace {
+
+using Eigen::Index;
+using theory::NumberType;
+using theory::ScanRounding;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kLeastStep = 0x1p-1000;  // step sizes are bounded from above by at least this
+constexpr std::size_t kChannelsAtOnce = 32;
+constexpr std::size_t kTokenGrain = 16;
+
+Interval real(double x) { return Interval::from_exact(x); }
+
+double larger(double a, double b) { return a < b ? b : a; }
+double magnitude(double x) { return larger(x, -x); }
+
+/// Middles, radii and magnitudes of enclosures.
+struct Centred {
+  RowMajorMatrix middle, radius, size;
+
+  explicit Centred(const IntervalMatrix& x)
+      : middle(x.rows(), x.columns()), radius(x.rows(), x.columns()), size(x.rows(), x.columns()) {
+    const RoundingUpward upward;
+    for (Index i = 0; i < middle.size(); ++i) {
+      const double lower = x.lower.data()[i], upper = x.upper.data()[i];
+      middle.data()[i] = 0.5 * (lower + upper);
+      radius.data()[i] = upper - lower;
+      size.data()[i] = larger(upper, -lower);
+    }
+  }
+};
+
+/// The second run's step sizes.
+IntervalMatrix perturbed_steps(const IntervalMatrix& p, const RowMajorMatrix& p_change,
+                               const theory::StepSizeLimits& limits, const NumberType& type) {
+  IntervalMatrix wide(p.rows(), p.columns());
+  {
+    const RoundingUpward upward;
+    for (Index i = 0; i < wide.lower.size(); ++i) {
+      wide.lower.data()[i] = -(p_change.data()[i] - p.lower.data()[i]);
+      wide.upper.data()[i] = p.upper.data()[i] + p_change.data()[i];
+    }
+  }
+  IntervalMatrix steps = trajectory::enclose_step_sizes(wide, limits);
+  if (type.u == 0.0) return steps;
+  const RoundingUpward upward;
+  for (Index i = 0; i < steps.lower.size(); ++i) {
+    double& lower = steps.lower.data()[i];
+    double& upper = steps.upper.data()[i];
+    lower = larger(-(lower * (type.u - 1.0) + type.u_min), 0.0);
+    upper += upper * type.u + type.u_min;
+  }
+  return steps;
+}
+
+/// y/x - 1 style quotients of nonnegative numbers, infinite for x/0, 0 for 0/0; in upward mode.
+double quotient_upward(double a, double b) { return a <= 0.0 ? 0.0 : a / b; }
+
+/// Relative errors of the decay's argument that do not depend on the step: exp(A_log) and the products, in units of u.
+double rate_error(double A_log) { return kExpError + kExpErrorPerUnit * std::fabs(A_log) + kDecayArgumentRoundings; }
+
+/// Of one head at one step, in upward mode. [lower, upper] are enclosures of Delta, [lower_prime, ..] of Delta'.
+HeadStep head_step_upward(double lower, double upper, double lower_prime, double upper_prime, double p_size,
+                          double rate_roundings) {
+  HeadStep step;
+  const double down = upper - lower_prime, up = upper_prime - lower;
+  step.greatest_step = larger(larger(upper, upper_prime), kLeastStep);
+  step.step_change = larger(larger(down, up), 0.0);
+  step.distance = std::min(larger(quotient_upward(down, upper), quotient_upward(up, upper_prime)), 1.0);
+  step.one_sided = larger(quotient_upward(down, lower_prime), quotient_upward(up, lower));
+  step.least_to_greatest = -(-lower_prime / step.greatest_step);
+  // a phi <= a (exp(s sigma) (1 + (kExpError + kExpErrorPerUnit s) u) (1 + u)^2 - 1), and a s <= 1/e.
+  const double softplus = kSoftplusError + kExpErrorPerUnit * std::min(p_size, 20.0);
+  step.decay_error = (kExpError + 3.0 + 0.38 * (softplus + rate_roundings + kExpErrorPerUnit)) * kFloat32Roundoff;
+  step.input_error = (softplus + 4.0) * kFloat32Roundoff;
+  return step;
+}
+
+/// Everything of one rate at one step, in upward mode, from s at the greatest step: a in [.., decay_upper], 1 - a.
+void rate_step_upward(const HeadStep& head, double inverse_rate, double s_upper, double rest_lower, std::size_t n,
+                      const RateStep& rates) {
+  const double Delta = head.greatest_step;
+  rates.target[n] = std::min(inverse_rate + Delta, Delta / rest_lower);
+  rates.target_change[n] = std::min(0.5 + s_upper * 0x1.5555555555556p-3, 1.0) * head.step_change;  // 1/6
+  rates.greatest_decay[n] = 1.0 + -rest_lower * head.least_to_greatest;
+}
+
+}  // namespace
+
+ReadOutError read_out_error(const ScanRounding& scan, std::size_t N) {
+  const Interval one = real(1.0);
+  const auto factor = [&](const NumberType& type) { return one + real(type.u); };
+  const auto terms = static_cast<double>(N + 2);
+  const Interval mu = real(terms) * real(kFloat32Roundoff);
+  const Interval last = (one + mu / (one - mu)) * factor(scan.y);
+  const Interval Ch = factor(scan.state_read) * factor(scan.read_out) * last - one;
+  const Interval Dx = factor(scan.skip_product) * last - one;
+  const Interval small = real(scan.read_out.u_min) + real(scan.skip_product.u_min) + real(2.0 * terms * kFlushed);
+  return {Ch.upper(), (real(scan.state_read.u_min) * factor(scan.read_out) * last).upper(), Dx.upper(),
+          (last * small + real(scan.y.u_min)).upper()};
+}
+
+struct KappaBound::Impl {
+  StateShape shape;
+  theory::StepSizeLimits limits;
+  const theory::Vector& A_log;
+  const theory::Vector& D;
+  NumberType step_size;
+  ReadOutError read_out;
+  std::size_t rates;  // per head
+  std::vector<double> alpha_lower, alpha_upper, inverse_alpha, rate_roundings;
+  std::vector<double> K, minus_P, E, V, scan_error;
+  std::size_t tokens = 0;
+
+  Impl(const theory::BlockWeights& block, const ScanRounding& scan)
+      : shape(state_shape(block)),
+        limits(step_limits(block)),
+        A_log(log_rates(block)),
+        D(skip_of(block)),
+        step_size(scan.step_size),
+        read_out(read_out_error(scan, shape.states)),
+        rates(shape.decay_per_state ? shape.states : 1) {
+    if (scan.decay.u > 0.0 || scan.state.u > 0.0)
+      throw ContractViolation("KappaBound: K does not cover decays or states stored in low precision");
+    const std::size_t states = shape.rows() * shape.states;
+    K.assign(states, 0.0);
+    minus_P.assign(states, -1.0);
+    E = V = scan_error = K;
+    alpha_lower = alpha_upper = A_log;
+    enclose_exp({A_log, A_log}, {alpha_lower, alpha_upper});
+    inverse_alpha.resize(A_log.size());
+    rate_roundings.assign(shape.heads, 0.0);
+    const RoundingUpward upward;
+    for (std::size_t i = 0; i < A_log.size(); ++i) {
+      inverse_alpha[i] = 1.0 / alpha_lower[i];
+      rate_roundings[i / rates] = larger(rate_roundings[i / rates], rate_error(A_log[i]));
+    }
+  }
+
+  struct Chunk {
+    const BlockChunk& first;
+    const PerturbationRadii& radii;
+    Centred x, B, C;
+    std::vector<HeadStep> heads;  // (tokens, heads)
+    std::size_t tokens;
+  };
+
+  [[nodiscard]] std::vector<HeadStep> head_steps(const BlockChunk& first, const PerturbationRadii& radii) const;
+  void advance_heads(const Chunk& chunk, std::size_t begin, std::size_t end, ChunkDeviation& result);
+  void advance_row(const Chunk& chunk, std::size_t t, std::size_t row, const RateStep& step, ChunkDeviation& result);
+  void write_output(const Chunk& chunk, std::size_t t, std::size_t row, ChunkDeviation& result) const;
+};
+
+std::vector<HeadStep> KappaBound::Impl::head_steps(const BlockChunk& first, const PerturbationRadii& radii) const {
+  const IntervalMatrix& Delta = first.front.scan.step_size;
+  const IntervalMatrix Delta_prime = perturbed_steps(first.front.p, radii.p, limits, step_size);
+  std::vector<HeadStep> steps(std::size_t(Delta.lower.size()));
+  const RoundingUpward upward;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const double p_size =
+        larger(magnitude(first.front.p.lower.data()[i]), magnitude(first.front.p.upper.data()[i])) + radii.p.data()[i];
+    steps[i] = head_step_upward(Delta.lower.data()[i], Delta.upper.data()[i], Delta_prime.lower.data()[i],
+                                Delta_prime.upper.data()[i], p_size, rate_roundings[i % shape.heads]);
+  }
+  return steps;
+}
+
+/// Heads [begin, end) through all tokens of the chunk.
+void KappaBound::Impl::advance_heads(const Chunk& chunk, std::size_t begin, std::size_t end, ChunkDeviation& result) {
+  const std::size_t N = shape.states, count = (end - begin) * rates;
+  std::vector<double> s_lower(count), s_upper(count), decay_lower(count), decay_upper(count), rest_lower(count),
+      rest_upper(count);
+  std::vector<double> storage(5 * N);
+  const auto part = [&](std::size_t i) { return std::span(storage).subspan(i * N, N); };
+  const RateStep step{part(0), part(1), part(2), part(3), part(4)};
+  for (std::size_t t = 0; t < chunk.tokens; ++t) {
+    const HeadStep* heads = chunk.heads.data() + t * shape.heads;
+    {
+      const RoundingUpward upward;
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t k = begin + i / rates, rate = begin * rates + i;
+        s_lower[i] = -(-alpha_lower[rate] * heads[k].greatest_step);
+        s_upper[i] = alpha_upper[rate] * heads[k].greatest_step;
+      }
+    }
+    enclose_decay({s_lower, s_upper}, {decay_lower, decay_upper}, {rest_lower, rest_upper});
+    const RoundingUpward upward;
+    for (std::size_t k = begin; k < end; ++k) {
+      for (std::size_t n = 0; n < N; ++n) {
+        const std::size_t i = (k - begin) * rates + n % rates;
+        rate_step_upward(heads[k], inverse_alpha[k * rates + n % rates], s_upper[i], rest_lower[i], n, step);
+        step.least_decay[n] = decay_lower[i];
+        step.greatest_rest[n] = rest_upper[i];
+      }
+      for (std::size_t row = k * shape.head_dim; row < (k + 1) * shape.head_dim; ++row) {
+        advance_row(chunk, t, row, step, result);
+        write_output(chunk, t, row, result);
+      }
+    }
+  }
+}
+
+void KappaBound::Impl::advance_row(const Chunk& chunk, std::size_t t, std::size_t row, const RateStep& step,
+                                   ChunkDeviation& result) {
+  const std::size_t N = shape.states, head = row / shape.head_dim;
+  const auto at = Index(t), column = Index(row * N), group = Index(head / (shape.heads / shape.groups) * N);
+  const double x_size = chunk.x.size(at, Index(row)), x_change = chunk.radii.x(at, Index(row));
+  const RowInput input{chunk.x.middle(at, Index(row)),
+                       chunk.x.radius(at, Index(row)),
+                       x_size,
+                       x_change,
+                       &chunk.B.middle(at, group),
+                       &chunk.B.radius(at, group),
+                       &chunk.B.size(at, group),
+                       &chunk.radii.B(at, group)};
+  double B_size = 0.0;
+  for (std::size_t n = 0; n < N; ++n) B_size = larger(B_size, input.B_size[n] + input.B_change[n]);
+  // (1 + u)^64 - 1, and 64 products that underflow per term on its path (theory's kernel tolerance).
+  const double additions = 65.0 * kFloat32Roundoff + 0x1p-118 * static_cast<double>(tokens + t + 1);
+  const double flushed = kFlushed * (4.0 + B_size * (1.0 + x_size + x_change));
+  const IntervalMatrix& h = chunk.first.h;
+  const RowScan scan{additions,
+                     flushed,
+                     &h.lower(at, column),
+                     &h.upper(at, column),
+                     &h.lower(at + 1, column),
+                     &h.upper(at + 1, column),
+                     &result.state(at, column)};
+  const std::size_t first = row * N;
+  advance_kappa_row_upward(chunk.heads[t * shape.heads + head], step, input, scan,
+                           {&K[first], &minus_P[first], &E[first], &V[first], &scan_error[first]});
+}
+
+/// Theorem 4.
+void KappaBound::Impl::write_output(const Chunk& chunk, std::size_t t, std::size_t row, ChunkDeviation& result) const {
+  const std::size_t N = shape.states, head = row / shape.head_dim;
+  const auto at = Index(t), group = Index(head / (shape.heads / shape.groups) * N);
+  const double* C = &chunk.C.size(at, group);
+  const double* C_change = &chunk.radii.C(at, group);
+  const double* bound = &result.state(at, Index(row * N));
+  const double* lower = &chunk.first.h.lower(at + 1, Index(row * N));
+  const double* upper = &chunk.first.h.upper(at + 1, Index(row * N));
+  double change = 0.0, C_sum = 0.0, Ch = 0.0;
+  for (std::size_t n = 0; n < N; ++n) {
+    const double h = larger(upper[n], -lower[n]), C_prime = C[n] + C_change[n];
+    change += C_prime * bound[n] + C_change[n] * h;
+    Ch += C_prime * (h + bound[n]);
+    C_sum += C_prime;
+  }
+  const double size = magnitude(D[head]), x_change = chunk.radii.x(at, Index(row));
+  const double Dx = size * (chunk.x.size(at, Index(row)) + x_change);
+  const double y = change + size * x_change + read_out.Ch * Ch + read_out.C * C_sum + read_out.Dx * Dx;
+  const double total = y + read_out.absolute;
+  result.output(at, Index(row)) = total <= std::numeric_limits<double>::max() ? total : kInfinity;
+}
+
+KappaBound::KappaBound(const theory::BlockWeights& block, const ScanRounding& scan)
+    : impl_(std::make_unique<Impl>(block, scan)) {}
+KappaBound::KappaBound(KappaBound&&) noexcept = default;
+KappaBound::~KappaBound() = default;
+
+ChunkDeviation KappaBound::advance(const BlockChunk& first, const PerturbationRadii& radii) {
+  Impl& impl = *impl_;
+  if (first.begin != impl.tokens) throw ContractViolation("KappaBound: chunks must follow one another");
+  const auto& scan = first.front.scan;
+  const std::size_t tokens = first.end - first.begin;
+  const Impl::Chunk chunk{
+      first, radii, Centred(scan.x), Centred(scan.B), Centred(scan.C), impl.head_steps(first, radii), tokens};
+  ChunkDeviation result;
+  result.state.resize(Index(tokens), Index(impl.shape.rows() * impl.shape.states));
+  result.output.resize(Index(tokens), Index(impl.shape.rows()));
+  const std::size_t grain = impl.shape.decay_per_state ? kChannelsAtOnce : 1;
+  parallel_for(impl.shape.heads, grain,
+               [&](std::size_t begin, std::size_t end) { impl.advance_heads(chunk, begin, end, result); });
+  impl.tokens = first.end;
+  return result;
+}
+
+const std::vector<double>& KappaBound::kappa() const { return impl_->K; }
+
+}  // namespace lyap::deviation

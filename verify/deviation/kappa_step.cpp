@@ -1,0 +1,69 @@
+#include "verify/deviation/kappa_step.hpp"
+
+#include <limits>
+
+namespace lyap::deviation {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kGreatest = std::numeric_limits<double>::max();
+/// What few operations on v and h lose, in units of |h| + |v|: target_change and expm1 within 64 ulps of 2^-52.
+constexpr double kLost = 0x1p-46;
+
+double larger(double a, double b) { return a < b ? b : a; }
+double smaller(double a, double b) { return b < a ? b : a; }
+double magnitude(double x) { return larger(x, -x); }
+/// Infinite where nothing is known.
+double known(double x) { return x <= kGreatest ? x : kInfinity; }
+
+}  // namespace
+
+void advance_kappa_row_upward(const HeadStep& head, const RateStep& rates, const RowInput& in, const RowScan& scan,
+                              const RowState& state) {
+  const HeadStep step = head;
+  const RowInput input = in;
+  const RowScan row = scan;
+  const double* __restrict target = rates.target.data();
+  const double* __restrict target_change = rates.target_change.data();
+  const double* __restrict least_decay = rates.least_decay.data();
+  const double* __restrict greatest_decay = rates.greatest_decay.data();
+  const double* __restrict greatest_rest = rates.greatest_rest.data();
+  double* __restrict K = state.K;
+  double* __restrict minus_P = state.minus_P;
+  double* __restrict E = state.E;
+  double* __restrict V = state.V;
+  double* __restrict error = state.scan_error;
+  double* __restrict bound = row.bound;
+  const std::size_t N = rates.target.size();
+#pragma GCC ivdep
+  for (std::size_t n = 0; n < N; ++n) {
+    const double Bx = input.B_size[n] * input.x_size;
+    const double Bx_change = (input.B_size[n] + input.B_change[n]) * input.x_change + input.B_change[n] * input.x_size;
+    const double v = target[n] * Bx, v_by_Bx = target[n] * Bx_change, v_by_step = target_change[n] * Bx;
+    const double v_change = v_by_step + v_by_Bx, v_prime = known(v + v_by_Bx);
+
+    const double lower = row.before_lower[n], upper = row.before_upper[n];
+    const double h = larger(upper, -lower);
+    const double middle = 0.5 * (lower + upper) - target[n] * (input.x_middle * input.B_middle[n]);
+    const double spread = target[n] * (input.x_radius * input.B_size[n] + input.x_size * input.B_radius[n]);
+    const double h_minus_v = magnitude(middle) + (upper - lower) + spread + v_by_step + kLost * (h + v);
+
+    const double both = v_change + step.distance * (h_minus_v + larger(E[n] - v_change, 0.0));
+    const double one = v_change + step.one_sided * h_minus_v;
+    const double apart = step.distance * (h + E[n]) + step.distance * v + v_by_Bx;
+    const double K_t = known(smaller(smaller(both, one), apart));
+    K[n] = larger(K[n], K_t);
+    minus_P[n] *= least_decay[n];
+    V[n] = larger(V[n], v_prime);
+    const double moved = 1.0 + minus_P[n];
+    const double range = moved * V[n];
+    const double h_after = larger(row.after_upper[n], -row.after_lower[n]);
+    E[n] = known(smaller(moved * K[n], h_after + range));
+
+    error[n] = known((greatest_decay[n] + step.decay_error) * error[n] + step.decay_error * range +
+                     step.input_error * (greatest_rest[n] * v_prime) + row.flushed);
+    bound[n] = known(E[n] + (error[n] + row.additions * (error[n] + range)));
+  }
+}
+
+}  // namespace lyap::deviation

@@ -26,6 +26,7 @@ void raise(double& largest, const RowMajorMatrix& values) {
 /// One tensor's part, measured on the local question.
 struct Part {
   TensorAttribution attribution;
+  bool reaches_state = true;
   std::unique_ptr<theory::BlockWeights> block;  // stays where RealRun found it
   std::optional<RealRun> run;
 
@@ -34,7 +35,7 @@ struct Part {
     BlockChunk chunk = run->advance(inputs, reference.begin, reference.end);
     chunk.output = {};  // the run's block has no out_proj
     const ChunkDeviation d = distance(reference, chunk);
-    raise(attribution.state_upper, d.state);
+    if (reaches_state) raise(attribution.state_upper, d.state);
     raise(attribution.output_upper, d.output);
   }
 };
@@ -42,7 +43,7 @@ struct Part {
 std::vector<Part> parts_of_pair(const theory::BlockWeights& block, const theory::BlockWeights& other) {
   std::vector<Part> parts;
   for (OneTensorChanged& change : one_tensor_changed(block, other)) {
-    Part part{{change.tensor, 0.0, 0.0}, nullptr, std::nullopt};
+    Part part{{change.tensor, 0.0, 0.0}, change.reaches_state, nullptr, std::nullopt};
     if (change.reaches_scan) {
       part.block = std::make_unique<theory::BlockWeights>(std::move(change.block));
       part.run.emplace(*part.block);
@@ -63,7 +64,7 @@ std::vector<Part> parts_of_adapter(const theory::BlockWeights& base, std::span<c
   std::vector<Part> parts;
   for (std::size_t i = 0; i < updates.size(); ++i) {
     if (changes_nothing(updates[i])) continue;
-    Part part{{std::string(target_name(updates[i].target)), 0.0, 0.0}, nullptr, std::nullopt};
+    Part part{{std::string(target_name(updates[i].target)), 0.0, 0.0}, true, nullptr, std::nullopt};
     if (updates[i].target != AdapterTarget::kOutProj) {
       part.block = std::make_unique<theory::BlockWeights>(without_out_proj(base));
       part.run.emplace(*part.block, updates.subspan(i, 1));

@@ -1,5 +1,6 @@
 #include "verify/deviation/pair_tensors.hpp"
 
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -67,10 +68,11 @@ std::vector<OneTensorChanged> changes(const Weights& block, const Weights& other
     Weights changed = block;
     changed.*member = other.*member;
     drop_out_proj(changed);
-    result.push_back({name, true, std::move(changed)});
+    const bool reaches_state = std::string_view(name) != "D";
+    result.push_back({name, reaches_state, true, std::move(changed)});
   });
   visit_after_gate<Weights>([&](const char* name, auto member) {
-    if (!same(block.*member, other.*member)) result.push_back({name, false, {}});
+    if (!same(block.*member, other.*member)) result.push_back({name, false, false, {}});
   });
   return result;
 }

@@ -12,6 +12,7 @@ namespace lyap::deviation {
 /// A block in which only one tensor (or one number of the configuration) is another's.
 struct OneTensorChanged {
   std::string tensor;
+  bool reaches_state = true;   ///< false: h cannot differ
   bool reaches_scan = true;    ///< false: only what comes after y can differ, and `block` is empty
   theory::BlockWeights block;  ///< without out_proj, which y does not depend on
 };

@@ -62,29 +62,39 @@ NormError norm_error(const PrecisionPolicy& policy, std::size_t d, double epsilo
   return {after.relative.upper(), (n.absolute * scale).upper(), after.absolute.upper()};
 }
 
-/// linear_error as what it is, linear in the magnitudes; weights and biases are taken as rounded already.
+/// linear_error as what it is, linear in the magnitudes. Weights and biases are taken as rounded already, but for
+/// subnormal ones that hardware may flush.
 struct LinearError {
-  double WX, W, bias, constant;
+  double WX, W, x, bias, constant;
 
   LinearError(LinearRounding r, std::size_t n, const NumberType& input) {
     r.input = input;
-    r.weight = kUnrounded;
+    r.weight = NumberType{"", 0.0, r.weight.u_min, r.weight.largest, false};
     r.bias = kUnrounded;
-    const auto at = [&](double WX_, double W_, double bias_) {
-      return theory::linear_error(r, LinearMagnitudes<Interval>{real(WX_), real(W_), Interval(), n, real(bias_)});
+    const auto at = [&](double WX_, double W_, double x_, double bias_) {
+      return theory::linear_error(r, LinearMagnitudes<Interval>{real(WX_), real(W_), real(x_), n, real(bias_)});
     };
-    const Interval none = at(0.0, 0.0, 0.0);
+    const Interval none = at(0.0, 0.0, 0.0, 0.0);
     constant = none.upper();
-    WX = (at(1.0, 0.0, 0.0) - none).upper();
-    W = (at(0.0, 1.0, 0.0) - none).upper();
-    bias = (at(0.0, 0.0, 1.0) - none).upper();
+    WX = (at(1.0, 0.0, 0.0, 0.0) - none).upper();
+    W = (at(0.0, 1.0, 0.0, 0.0) - none).upper();
+    x = (at(0.0, 0.0, 1.0, 0.0) - none).upper();
+    bias = (at(0.0, 0.0, 0.0, 1.0) - none).upper();
   }
   LinearError(const LinearRounding& r, std::size_t n) : LinearError(r, n, r.input) {}
 
-  [[nodiscard]] Interval operator()(double WX_, double W_, double bias_) const {
-    return real(WX) * real(WX_) + real(W) * real(W_) + real(bias) * real(std::fabs(bias_)) + real(constant);
+  [[nodiscard]] Interval operator()(double WX_, double W_, double x_, double bias_) const {
+    return real(WX) * real(WX_) + real(W) * real(W_) + real(x) * real(x_) + real(bias) * real(std::fabs(bias_)) +
+           real(constant);
   }
 };
+
+/// Their sum, rounded upward.
+double total(const std::vector<double>& sizes) {
+  Interval sum;
+  for (const double size : sizes) sum += real(size);
+  return sum.upper();
+}
 
 std::vector<double> sums_upward(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> sum = a;
@@ -139,12 +149,15 @@ std::vector<double> RoundingPropagation::in_proj(const std::vector<double>& toke
   const LinearError error(policy_.in_proj, d, NumberType{"", norm_.relative, 1.0, 0.0, false});
   const Eigen::VectorXd norms = row_norms_upper_bound(rows_of(view_.in_proj, first, first + token.size()));
   const Interval root = real(sqrt_upper_bound(d));
+  Interval gain;
+  for (const double g : view_.gain) gain += square(real(g));
+  const double inputs = (root * sqrt(gain)).upper();
   std::vector<double> result, size;
   for (std::size_t i = 0; i < token.size(); ++i) {
     const Interval absolute =
         real(norm_.per_gain) * real(token[i]) + real(norm_.absolute) * root * real(norms(Eigen::Index(i)));
     const double bias = view_.in_bias_of(first + i);
-    result.push_back(error(token[i], absolute.upper(), bias).upper());
+    result.push_back(error(token[i], absolute.upper(), inputs, bias).upper());
     size.push_back((real(token[i]) + real(result.back()) + abs(real(bias))).upper());
   }
   note_overflow("in_proj output", size, policy_.in_proj.output, findings_);
@@ -162,8 +175,9 @@ std::vector<double> RoundingPropagation::convolved(const std::vector<double>& to
     for (std::size_t j = 0; j < J; ++j) taps += abs(real(view_.conv_weight(k, j)));
     const Interval token = real(domain_.token[k]) + real(away_.token[k]) + abs(real(view_.in_bias_of(view_.first + k)));
     const Interval size = taps * (token + real(token_error[k]));
+    const Interval inputs = real(static_cast<double>(J)) * (token + real(token_error[k]));
     const double bias = view_.conv_bias_of(k);
-    const Interval q = taps * real(token_error[k]) + error(size.upper(), taps.upper(), bias);
+    const Interval q = taps * real(token_error[k]) + error(size.upper(), taps.upper(), inputs.upper(), bias);
     before.push_back((size + abs(real(bias)) + q).upper());
     const Interval exact = theory::silu_change(q), value = real(silu[k]);
     // kExpErrorPerUnit z |silu(z)| for z < 0 is at most kExpErrorPerUnit 0.55 in magnitude.
@@ -190,9 +204,10 @@ ScanInputRadii RoundingPropagation::finish(const Mamba1Weights& block) {
   const std::vector<double> carried = absolute_row_sums(W_x, radii.x), size = absolute_row_sums(W_x, x_prime);
   const std::vector<double> ones = absolute_row_sums(W_x, std::vector<double>(block.d_inner, 1.0));
   const LinearError x_error(policy_.x_proj, block.d_inner);
+  const double inputs = total(x_prime);
   std::vector<double> rounded, selected;
   for (std::size_t r = 0; r < carried.size(); ++r) {
-    rounded.push_back(x_error(size[r], ones[r], 0.0).upper());
+    rounded.push_back(x_error(size[r], ones[r], inputs, 0.0).upper());
     const double error = (real(carried[r]) + real(rounded[r])).upper();
     selected.push_back((real(size[r]) + real(rounded[r])).upper());
     if (r >= rank) (r < rank + N ? radii.B : radii.C).push_back(error);
@@ -210,9 +225,10 @@ ScanInputRadii RoundingPropagation::finish(const Mamba1Weights& block) {
   const std::vector<double> step_size = absolute_row_sums(W_dt, selected);
   const std::vector<double> step_ones = absolute_row_sums(W_dt, std::vector<double>(rank, 1.0));
   const LinearError step_error(policy_.dt_proj, rank);
+  const double step_inputs = total(selected);
   for (std::size_t k = 0; k < block.d_inner; ++k) {
-    const Interval p =
-        real(through[k]) + real(from_selected[k]) + step_error(step_size[k], step_ones[k], block.dt_bias[k]);
+    const Interval p = real(through[k]) + real(from_selected[k]) +
+                       step_error(step_size[k], step_ones[k], step_inputs, block.dt_bias[k]);
     radii.p.push_back(p.upper());
   }
   note_overflow("dt_proj output", sums_upward(step_size, radii.p), policy_.dt_proj.output, findings_);

@@ -17,6 +17,8 @@ bool is_raised(RoundingRule rule, bool negative, bool odd, double rest) {
   switch (rule) {
     case RoundingRule::kNearestEven:
       return rest > 0.5 || (rest == 0.5 && odd);
+    case RoundingRule::kNearestAway:
+      return rest >= 0.5;
     case RoundingRule::kUpward:
       return rest > 0.0 && !negative;
     case RoundingRule::kDownward:
@@ -27,10 +29,12 @@ bool is_raised(RoundingRule rule, bool negative, bool odd, double rest) {
   return false;
 }
 
+bool is_nearest(RoundingRule rule) { return rule == RoundingRule::kNearestEven || rule == RoundingRule::kNearestAway; }
+
 /// What a magnitude above the largest finite number becomes.
 double overflow_magnitude(const FloatingFormat& format, RoundingRule rule, bool negative) {
-  const bool to_infinity = rule == RoundingRule::kNearestEven || (rule == RoundingRule::kUpward && !negative) ||
-                           (rule == RoundingRule::kDownward && negative);
+  const bool to_infinity =
+      is_nearest(rule) || (rule == RoundingRule::kUpward && !negative) || (rule == RoundingRule::kDownward && negative);
   return to_infinity ? kInfinity : format.largest();
 }
 
@@ -92,7 +96,7 @@ RoundedInterval round_to_format(const Interval& set, const FloatingFormat& forma
 
 double underflow_term(const FloatingFormat& format, RoundingRule rule, Subnormals subnormals) {
   if (subnormals != Subnormals::kKept) return format.least_normal();
-  return rule == RoundingRule::kNearestEven ? format.least_subnormal() / 2.0 : format.least_subnormal();
+  return is_nearest(rule) ? format.least_subnormal() / 2.0 : format.least_subnormal();
 }
 
 }  // namespace lyap

@@ -24,9 +24,9 @@ inline constexpr FloatingFormat kFloat16{11, -14, 15};
 inline constexpr FloatingFormat kTf32{11, -126, 127};  ///< what tensor cores read of a binary32 in tf32 mode
 inline constexpr FloatingFormat kFloat32{24, -126, 127};
 
-/// To nearest with ties to even, or to the next number on the stated side. Hardware that reads tf32 by dropping the low
-/// bits rounds toward zero.
-enum class RoundingRule { kNearestEven, kTowardZero, kUpward, kDownward };
+/// To nearest with ties to even or away from zero, or to the next number on the stated side. Hardware that reads tf32
+/// by dropping the low bits rounds toward zero; conversion instructions to tf32 take ties away from zero.
+enum class RoundingRule { kNearestEven, kNearestAway, kTowardZero, kUpward, kDownward };
 
 /// Whether results below the least normal number are kept or become zero (of the same sign). A flush is decided either
 /// by the number as it is or by the number after rounding: processors differ, and the two differ only within half a
@@ -64,8 +64,8 @@ struct RoundedInterval {
                                               Subnormals subnormals = Subnormals::kKept);
 
 /// Bound of |fl(x) - x| - (unit roundoff) |x| over finite x, overflow excluded: the underflow term of the standard
-/// model |fl(x) - x| <= u |x| + u_min. For kNearestEven half the least subnormal, for the other rules (with 2u for u)
-/// the least subnormal, and the least normal number where subnormals are flushed.
+/// model |fl(x) - x| <= u |x| + u_min. For the nearest rules half the least subnormal, for the other rules (with 2u for
+/// u) the least subnormal, and the least normal number where subnormals are flushed.
 [[nodiscard]] double underflow_term(const FloatingFormat& format, RoundingRule rule, Subnormals subnormals);
 
 }  // namespace lyap

@@ -26,6 +26,7 @@ constexpr FloatingFormat kFormats[] = {kBfloat16, kFloat16, kTf32, kFloat32};
 mpfr_rnd_t mpfr_rule(RoundingRule rule) {
   switch (rule) {
     case RoundingRule::kNearestEven:
+    case RoundingRule::kNearestAway:  // ties apart: NearestAwayDiffersFromNearestEvenInTiesOnly
       return MPFR_RNDN;
     case RoundingRule::kTowardZero:
       return MPFR_RNDZ;
@@ -109,6 +110,25 @@ void check_every_number_and_midpoint(const FloatingFormat& format) {
     for (const RoundingRule rule : kRules) ASSERT_EQ(round_to_format(numbers[i], format, rule).value, numbers[i]);
     const double even = i % 2 == 0 ? numbers[i] : next;
     ASSERT_EQ(round_to_format(tie, format).value, even > format.largest() ? kInfinity : even);
+  }
+}
+
+TEST(RoundToFormat, NearestAwayDiffersFromNearestEvenInTiesOnly) {
+  std::mt19937_64 random(7);
+  for (const FloatingFormat& format : kFormats) {
+    std::uniform_int_distribution<int> exponent(format.least_exponent - format.precision + 1,
+                                                format.greatest_exponent - 1);
+    for (int i = 0; i < 2000; ++i) {
+      const double any = std::ldexp(1.0 + std::ldexp(double(random() >> 12), -52), exponent(random));
+      const double below = round_to_format(any, format, RoundingRule::kDownward).value;
+      const double above = round_to_format(any, format, RoundingRule::kUpward).value;
+      const double middle = below / 2.0 + above / 2.0;
+      EXPECT_EQ(round_to_format(middle, format, RoundingRule::kNearestAway).value, above);
+      EXPECT_EQ(round_to_format(-middle, format, RoundingRule::kNearestAway).value, -above);
+      if (any == middle) continue;
+      EXPECT_EQ(round_to_format(any, format, RoundingRule::kNearestAway).value,
+                round_to_format(any, format, RoundingRule::kNearestEven).value);
+    }
   }
 }
 

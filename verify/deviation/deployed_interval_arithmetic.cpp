@@ -1,0 +1,308 @@
+#include "verify/deviation/deployed_interval_arithmetic.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <span>
+
+#include "numerics/contract_violation.hpp"
+#include "numerics/parallel.hpp"
+#include "numerics/rounding.hpp"
+#include "theory/scalar.hpp"
+
+namespace lyap::deviation {
+namespace {
+
+using Array = IntervalArithmetic::Array;
+using Eigen::Index;
+
+constexpr std::size_t kRowGrain = 8;
+constexpr double kSoftplusCap = 20.0;
+constexpr Index kWidestNorm = 1 << 14;  // second-order terms stay below 2^-10 of the first
+
+/// Bounds of a product of two intervals; the processor rounds upward.
+struct Ends {
+  double lower, upper;
+};
+Ends product_upward(double x_lower, double x_upper, double y_lower, double y_upper) {
+  const double upper =
+      std::max(std::max(x_lower * y_lower, x_lower * y_upper), std::max(x_upper * y_lower, x_upper * y_upper));
+  const double minus_lower =
+      std::max(std::max(-x_lower * y_lower, -x_lower * y_upper), std::max(-x_upper * y_lower, -x_upper * y_upper));
+  return {-minus_lower, upper};
+}
+
+void over_rows(Index rows, const std::function<void(Index begin, Index end)>& body) {
+  parallel_for(std::size_t(rows), kRowGrain,
+               [&](std::size_t begin, std::size_t end) { body(Index(begin), Index(end)); });
+}
+
+void over_rows_upward(Index rows, const std::function<void(Index t)>& body) {
+  over_rows(rows, [&](Index begin, Index end) {
+    const RoundingUpward upward;
+    for (Index t = begin; t < end; ++t) body(t);
+  });
+}
+
+/// The rows [begin, end) of x as one array of intervals.
+IntervalSpan rows_span(Array& x, Index begin, Index end) {
+  const std::size_t count = std::size_t((end - begin) * x.columns());
+  return {{x.lower.data() + begin * x.columns(), count}, {x.upper.data() + begin * x.columns(), count}};
+}
+
+/// lower - |lower| relative - absolute and the like above; relative in [0, 1).
+void widen_upward(double& lower, double& upper, double relative, double absolute) {
+  lower = -(-lower + std::abs(lower) * relative + absolute);
+  upper = upper + std::abs(upper) * relative + absolute;
+}
+
+/// One row of r / sqrt(mean(r²) + epsilon) within columns [first, first + width). Each entry increases with its own
+/// number and decreases with the others' squares, so that its range is exact, and never above sqrt(width).
+class NormRow {
+ public:
+  NormRow(double* lower, double* upper, Index width, double epsilon, const ErrorModel& errors)
+      : lower_(lower), upper_(upper), width_(width), epsilon_(epsilon) {
+    const double roundings = double(width) + kMeanRoundings;
+    relative_ = (errors.accumulation * roundings / 2.0 * (1.0 + 0x1p-10) + errors.functions * kInverseRootError) *
+                kFloat32Roundoff;
+    flushed_ = errors.underflow * 4.0 * kFlushed;
+    if (width > kWidestNorm) throw ContractViolation("a norm over so many numbers has no bound");
+  }
+
+  /// Returns an upper bound of the sum of squares; infinite where the mean may come out as 0.
+  double normalise_upward() {
+    double minus_least = 0.0;
+    double greatest = 0.0;
+    for (Index i = 0; i < width_; ++i) {
+      minus_least += minus_least_square(i);
+      greatest += greatest_square(i);
+    }
+    std::vector<double> results(std::size_t(2 * width_));
+    for (Index i = 0; i < width_; ++i) {
+      // What the others contribute, at least and at most; never negative.
+      const double minus_rest_least = std::min(minus_least + square_up(inner_end(i)), 0.0);
+      const double rest_greatest = std::max(greatest - -(minus_square_of_outer(i)), 0.0);
+      results[std::size_t(2 * i)] = -end_upward(-lower_[i], minus_rest_least, rest_greatest);
+      results[std::size_t(2 * i + 1)] = end_upward(upper_[i], minus_rest_least, rest_greatest);
+    }
+    for (Index i = 0; i < width_; ++i) {
+      lower_[i] = results[std::size_t(2 * i)];
+      upper_[i] = results[std::size_t(2 * i + 1)];
+    }
+    const bool may_vanish = !(minus_least / double(width_) - epsilon_ + flushed_ < 0.0);
+    return may_vanish ? std::numeric_limits<double>::infinity() : greatest;
+  }
+
+ private:
+  static double square_up(double x) { return x * x; }
+  static double minus_square(double x) { return -x * x; }
+  [[nodiscard]] double inner_end(Index i) const {
+    return lower_[i] > 0.0 ? lower_[i] : (upper_[i] < 0.0 ? upper_[i] : 0.0);
+  }
+  [[nodiscard]] double outer_end(Index i) const { return std::max(-lower_[i], upper_[i]); }
+  [[nodiscard]] double minus_least_square(Index i) const { return minus_square(inner_end(i)); }
+  [[nodiscard]] double greatest_square(Index i) const { return square_up(outer_end(i)); }
+  [[nodiscard]] double minus_square_of_outer(Index i) const { return minus_square(outer_end(i)); }
+
+  /// At least x/sqrt((x² + rest)/width + epsilon) with its floating-point error.
+  [[nodiscard]] double end_upward(double x, double minus_rest_least, double rest_greatest) const {
+    const double count = double(width_);
+    if (x >= 0.0) {  // largest quotient: smallest rest
+      const double minus_mean = (minus_square(x) + minus_rest_least) / count - epsilon_ + flushed_;
+      if (x == 0.0) return flushed_;
+      if (!(minus_mean < 0.0)) return std::sqrt(count) * (1.0 + relative_) + flushed_;
+      const double root = std::nextafter(std::sqrt(-minus_mean), 0.0);
+      const double quotient = std::min(x / root, std::sqrt(count));
+      return quotient * (1.0 + relative_) + flushed_;
+    }
+    const double mean = (square_up(x) + rest_greatest) / count + epsilon_ + flushed_;
+    const double quotient = x / std::sqrt(mean);  // negative, rounded upward
+    return quotient - quotient * relative_ + flushed_;
+  }
+
+  double* lower_;
+  double* upper_;
+  Index width_;
+  double epsilon_, relative_, flushed_;
+};
+
+}  // namespace
+
+SetRounding IntervalArithmetic::rounding_to(const theory::NumberType& type) const {
+  SetRounding rounding{{0, 0, 0}};
+  if (type.u == 0.0) return rounding;
+  const auto is = [&](const theory::NumberType& other) { return type.u == other.u && type.largest == other.largest; };
+  if (is(theory::kBfloat16Type)) rounding.format = kBfloat16;
+  if (is(theory::kFloat16Type)) rounding.format = kFloat16;
+  if (is(theory::kFloat32Type)) rounding.format = kFloat32;
+  if (is(theory::kTf32Type) || is(theory::kTruncatedTf32Type)) {
+    rounding.format = kTf32;
+    const bool truncated = reading_ == Tf32Reading::kTruncated;
+    rounding.smallest = truncated ? RoundingRule::kTowardZero : RoundingRule::kNearestEven;
+    rounding.greatest = truncated ? RoundingRule::kTowardZero : RoundingRule::kNearestAway;
+  }
+  rounding.may_flush = errors_.underflow > 0.0 && rounding.format.least_exponent == kFloat32.least_exponent;
+  if (rounding.format.precision == 0) throw ContractViolation(std::string("no rounding is known to ") + type.name);
+  return rounding;
+}
+
+Array IntervalArithmetic::read(const theory::Matrix& inputs, std::size_t begin, std::size_t end) {
+  const Eigen::Map<const RowMajorMatrix> rows(inputs.row(begin), Index(end - begin), Index(inputs.columns));
+  Array x;
+  x.lower = rows;
+  x.upper = rows;
+  round(x, theory::kFloat32Type, "block input");
+  return x;
+}
+
+void IntervalArithmetic::round(Array& x, const theory::NumberType& type, const std::string& tensor) {
+  if (type.u == 0.0) return;
+  const SetRounding rounding = rounding_to(type);
+  std::vector<unsigned char> beyond(std::size_t(x.rows()), 0);
+  over_rows(x.rows(), [&](Index begin, Index end) {
+    for (Index t = begin; t < end; ++t) {
+      const double peak = std::max(-x.lower.row(t).minCoeff(), x.upper.row(t).maxCoeff());
+      if (peak > type.largest) {
+        beyond[std::size_t(t)] = 1;
+      } else {
+        round_intervals(rows_span(x, t, t + 1), rounding);
+      }
+    }
+  });
+  for (Index t = 0; t < x.rows(); ++t) {
+    if (beyond[std::size_t(t)] == 0) continue;
+    const Eigen::RowVectorXd magnitudes = x.lower.row(t).cwiseAbs().cwiseMax(x.upper.row(t).cwiseAbs());
+    round_intervals(rows_span(x, t, t + 1), rounding);
+    for (Index i = 0; i < x.columns(); ++i) {
+      if (std::isinf(x.lower(t, i)) || std::isinf(x.upper(t, i)))
+        overflow_.add(tensor, type.name, std::size_t(i), std::size_t(x.columns()), magnitudes[i]);
+      x.lower(t, i) = std::clamp(x.lower(t, i), -type.largest, type.largest);
+      x.upper(t, i) = std::clamp(x.upper(t, i), -type.largest, type.largest);
+    }
+  }
+}
+
+void IntervalArithmetic::normalise(Array& r, double epsilon, std::size_t groups, const std::string& tensor) {
+  const Index width = r.columns() / Index(groups);
+  Eigen::VectorXd squares(r.rows());
+  over_rows_upward(r.rows(), [&](Index t) {
+    double greatest = 0.0;
+    for (Index first = 0; first < r.columns(); first += width) {
+      NormRow row(r.lower.row(t).data() + first, r.upper.row(t).data() + first, width, epsilon, errors_);
+      greatest = std::max(greatest, row.normalise_upward());
+    }
+    squares[t] = greatest;
+  });
+  for (Index t = 0; t < r.rows(); ++t) {
+    if (!(squares[t] <= theory::kLargestFloat32 / 2.0))
+      overflow_.add(tensor + ", 1/rms", theory::kFloat32Type.name, 0, 1, theory::kLargestFloat32);
+  }
+}
+
+void IntervalArithmetic::scale_columns(Array& x, const theory::Vector& gain, const std::string& tensor) {
+  over_rows_upward(x.rows(), [&](Index t) {
+    for (Index i = 0; i < x.columns(); ++i) {
+      const double g = gain[std::size_t(i)];
+      const Ends ends = product_upward(g, g, x.lower(t, i), x.upper(t, i));
+      x.lower(t, i) = ends.lower;
+      x.upper(t, i) = ends.upper;
+    }
+  });
+  round(x, theory::kFlushedFloat32Type, tensor);
+}
+
+void IntervalArithmetic::add_row(Array& x, const theory::Vector& row, const std::string& tensor) {
+  over_rows_upward(x.rows(), [&](Index t) {
+    for (Index i = 0; i < x.columns(); ++i) {
+      x.lower(t, i) = -(-x.lower(t, i) - row[std::size_t(i)]);
+      x.upper(t, i) += row[std::size_t(i)];
+    }
+  });
+  round(x, theory::kFlushedFloat32Type, tensor);
+}
+
+void IntervalArithmetic::silu(Array& x) {
+  over_rows(x.rows(), [&](Index begin, Index end) {
+    const IntervalSpan span = rows_span(x, begin, end);
+    std::vector<double> relative(span.lower.size());
+    for (std::size_t i = 0; i < relative.size(); ++i) {
+      relative[i] = std::min(
+          errors_.functions * (kSiluError + kExpErrorPerUnit * std::max(-span.lower[i], 0.0)) * kFloat32Roundoff, 1.0);
+    }
+    enclose_silu({span.lower, span.upper}, span);
+    const RoundingUpward upward;
+    for (std::size_t i = 0; i < relative.size(); ++i)
+      widen_upward(span.lower[i], span.upper[i], relative[i], errors_.underflow * kSiluFlushed);
+  });
+}
+
+Array IntervalArithmetic::multiply(const Array& x, const Array& y, const std::string& tensor) {
+  Array result(x.rows(), x.columns());
+  over_rows_upward(x.rows(), [&](Index t) {
+    for (Index i = 0; i < x.columns(); ++i) {
+      const Ends ends = product_upward(x.lower(t, i), x.upper(t, i), y.lower(t, i), y.upper(t, i));
+      result.lower(t, i) = ends.lower;
+      result.upper(t, i) = ends.upper;
+    }
+  });
+  round(result, theory::kFlushedFloat32Type, tensor);
+  return result;
+}
+
+Array IntervalArithmetic::step_sizes(Array p, const theory::StepSizeLimits& limits, const theory::NumberType& type) {
+  Array result(p.rows(), p.columns());
+  const double least = double(float(limits.lower)),
+               most = double(float(std::min(limits.upper, theory::kLargestFloat32)));
+  over_rows(p.rows(), [&](Index begin, Index end) {
+    const IntervalSpan from = rows_span(p, begin, end);
+    const IntervalSpan to = rows_span(result, begin, end);
+    enclose_softplus({from.lower, from.upper}, to);
+    const RoundingUpward upward;
+    for (std::size_t i = 0; i < to.lower.size(); ++i) {
+      const double magnitude = std::min(std::max(-from.lower[i], from.upper[i]), kSoftplusCap);
+      const double relative = errors_.functions *
+                              (kSoftplusError + kExpErrorPerUnit * std::max(magnitude, -from.lower[i])) *
+                              kFloat32Roundoff;
+      if (from.upper[i] > theory::kSoftplusCutOff)
+        to.lower[i] = std::min(to.lower[i], std::max(from.lower[i], theory::kSoftplusCutOff));
+      widen_upward(to.lower[i], to.upper[i], std::min(relative, 1.0), errors_.underflow * kFlushed);
+      to.lower[i] = std::clamp(std::max(to.lower[i], 0.0), std::min(limits.lower, least), std::min(limits.upper, most));
+      to.upper[i] = std::clamp(to.upper[i], std::max(limits.lower, least), std::max(limits.upper, most));
+    }
+  });
+  round(result, type, "step size");
+  return result;
+}
+
+Array IntervalArithmetic::columns(const Array& x, std::size_t first, std::size_t count) {
+  Array part;
+  part.lower = x.lower.middleCols(Index(first), Index(count));
+  part.upper = x.upper.middleCols(Index(first), Index(count));
+  return part;
+}
+
+void IntervalArithmetic::widen_and_round(Array& sums, const RowMajorMatrix& error, const theory::NumberType& type,
+                                         const std::string& tensor) {
+  if (!errors_.widens_before_rounding) round(sums, type, tensor);
+  over_rows_upward(sums.rows(), [&](Index t) {
+    for (Index i = 0; i < sums.columns(); ++i) {
+      sums.lower(t, i) = -(error(t, i) - sums.lower(t, i));
+      sums.upper(t, i) += error(t, i);
+    }
+  });
+  if (errors_.widens_before_rounding) round(sums, type, tensor);
+}
+
+AccumulationError accumulation_error(const theory::Accumulation& accumulation, std::size_t n,
+                                     const ErrorModel& errors) {
+  const double count = double(accumulation.roundings(n));
+  const double mu = count * accumulation.u;  // exact: few bits
+  if (!(mu < 0.5)) throw ContractViolation("a sum of that many products has no bound in this accumulation");
+  const RoundingUpward upward;
+  const double gamma = pinned(pinned(mu) / -(pinned(mu) - 1.0));
+  const double flushes = double(n) + count;
+  return {errors.accumulation * gamma, errors.underflow * pinned(2.0 * flushes * kFlushed)};
+}
+
+}  // namespace lyap::deviation

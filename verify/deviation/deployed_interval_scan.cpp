@@ -1,0 +1,347 @@
+#include "verify/deviation/deployed_interval_scan.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "numerics/contract_violation.hpp"
+#include "numerics/parallel.hpp"
+#include "numerics/rounding.hpp"
+#include "verify/deviation/deployed_program.hpp"
+
+namespace lyap::deviation {
+
+static_assert(kLongestScanPath == kScanDepth);
+
+namespace {
+
+using Array = IntervalArithmetic::Array;
+using Eigen::Index;
+
+constexpr std::size_t kHeadGrain = 16;
+constexpr Index kLanes = 8;
+
+double larger(double x, double y) { return x > y ? x : y; }
+
+/// What one row of states needs for one step. Lower ends are stored negated; the processor rounds upward.
+struct RowStep {
+  const double* a_lower;
+  const double* a_upper;
+  const double* B_lower;
+  const double* B_upper;
+  double scaled_lower, scaled_upper;  // Δ x
+  double relative_b, flush_b;         // errors of b
+  double phi, flush;                  // errors of one step
+};
+struct RowState {
+  double* minus_lower;
+  double* upper;
+  double* size;
+  double* size_growth;
+  double* largest;
+};
+
+/// Returns an upper bound of max |b|.
+double advance_states(const RowStep& step, const RowState& state, Index count) {
+  double forcing = 0.0;
+  for (Index n = 0; n < count; ++n) {
+    const double first = step.B_lower[n], second = step.B_upper[n];
+    const double exact = larger(larger(step.scaled_lower * first, step.scaled_lower * second),
+                                larger(step.scaled_upper * first, step.scaled_upper * second));
+    const double minus_exact = larger(larger(-step.scaled_lower * first, -step.scaled_lower * second),
+                                      larger(-step.scaled_upper * first, -step.scaled_upper * second));
+    const double b = exact + std::abs(exact) * step.relative_b + step.flush_b;
+    const double minus_b = minus_exact + std::abs(minus_exact) * step.relative_b + step.flush_b;
+    const double magnitude = larger(b, minus_b);
+    const double low = step.a_lower[n], high = step.a_upper[n];
+    state.upper[n] = larger(low * state.upper[n], high * state.upper[n]) + b;
+    state.minus_lower[n] = larger(low * state.minus_lower[n], high * state.minus_lower[n]) + minus_b;
+    const double decayed = high * state.size[n];
+    const double rounded = decayed * step.phi;
+    state.size_growth[n] = high * state.size_growth[n] + rounded + step.flush;
+    state.size[n] = decayed + rounded + magnitude + step.flush;
+    state.largest[n] = larger(state.largest[n], state.size[n]);
+    forcing = larger(forcing, magnitude);
+  }
+  return forcing;
+}
+
+/// Ends of the computed states: exact ones widened by path Ahat + (Ahat - A) + underflow.
+void widen_states(const RowState& state, double path, double underflow, Index count, double* lower, double* upper) {
+  for (Index n = 0; n < count; ++n) {
+    const double error = path * state.size[n] + state.size_growth[n] + underflow;
+    lower[n] = -(state.minus_lower[n] + error);
+    upper[n] = state.upper[n] + error;
+  }
+}
+
+/// Upper bounds of ±Σ C h and of Σ |C| |h|.
+struct ReadOut {
+  double minus_lower, upper, magnitude;
+};
+ReadOut read_states(const double* C_lower, const double* C_upper, const double* h_lower, const double* h_upper,
+                    Index count) {
+  double minus_low[kLanes] = {}, high[kLanes] = {}, size[kLanes] = {};
+  const auto add = [&](Index n, Index lane) {
+    const double up = larger(larger(C_lower[n] * h_lower[n], C_lower[n] * h_upper[n]),
+                             larger(C_upper[n] * h_lower[n], C_upper[n] * h_upper[n]));
+    const double down = larger(larger(-C_lower[n] * h_lower[n], -C_lower[n] * h_upper[n]),
+                               larger(-C_upper[n] * h_lower[n], -C_upper[n] * h_upper[n]));
+    high[lane] += up;
+    minus_low[lane] += down;
+    size[lane] += larger(up, down);
+  };
+  Index n = 0;
+  for (; n + kLanes <= count; n += kLanes) {
+    for (Index lane = 0; lane < kLanes; ++lane) add(n + lane, lane);
+  }
+  for (; n < count; ++n) add(n, n % kLanes);
+  ReadOut sum{0.0, 0.0, 0.0};
+  for (Index lane = 0; lane < kLanes; ++lane) {
+    sum.minus_lower += minus_low[lane];
+    sum.upper += high[lane];
+    sum.magnitude += size[lane];
+  }
+  return sum;
+}
+
+}  // namespace
+
+struct IntervalArithmetic::Scan::Rows {
+  std::vector<double> exponent_lower, exponent_upper, decay_lower, decay_upper, read_lower, read_upper;
+};
+
+IntervalArithmetic::Scan::Scan(IntervalArithmetic& arithmetic, const trajectory::StateShape& shape,
+                               const theory::Vector& A_log, const theory::Vector& D,
+                               const theory::ScanRounding& rounding)
+    : arithmetic_(arithmetic),
+      shape_(shape),
+      skip_(D),
+      rounding_(rounding),
+      rate_lower_(A_log.size()),
+      rate_upper_(A_log.size()),
+      state_lower_(shape.rows() * shape.states),
+      state_upper_(state_lower_),
+      size_(state_lower_),
+      size_growth_(state_lower_),
+      largest_(state_lower_),
+      forcing_(shape.rows()),
+      last_state_(1, Index(shape.rows() * shape.states)) {
+  last_state_.lower.setZero();
+  last_state_.upper.setZero();
+  enclose_exp({A_log, A_log}, {rate_lower_, rate_upper_});
+  const ErrorModel& errors = arithmetic.errors();
+  const RoundingUpward upward;
+  for (std::size_t i = 0; i < A_log.size(); ++i) {
+    const double formed = kExpError + kExpErrorPerUnit * std::abs(A_log[i]);
+    const double relative = errors.functions * (formed + kDecayArgumentRoundings) * kFloat32Roundoff * (1.0 + 0x1p-10);
+    rate_lower_[i] = larger(-(rate_lower_[i] * relative - rate_lower_[i]), 0.0);
+    rate_upper_[i] += rate_upper_[i] * relative;
+  }
+  phi_ = errors.scan * (2.0 * kFloat32Roundoff * (1.0 + 0x1p-10));
+  path_ = errors.scan * (kLongestScanPath * kFloat32Roundoff * (1.0 + 0x1p-10));
+}
+
+void IntervalArithmetic::Scan::round_row(IntervalSpan x, const theory::NumberType& type) const {
+  const SetRounding rounding = arithmetic_.rounding_to(type);
+  if (rounding.format.precision == 0 || !round_intervals(x, rounding)) return;
+  for (double& end : x.lower) end = std::clamp(end, -type.largest, type.largest);
+  for (double& end : x.upper) end = std::clamp(end, -type.largest, type.largest);
+}
+
+void IntervalArithmetic::Scan::decays_of(const Array& step_size, Index t, std::size_t first_head, std::size_t last_head,
+                                         Rows& rows) {
+  const std::size_t rates = shape_.decay_per_state ? shape_.states : 1;
+  const std::size_t count = (last_head - first_head) * rates;
+  for (std::vector<double>* v : {&rows.exponent_lower, &rows.exponent_upper, &rows.decay_lower, &rows.decay_upper})
+    v->resize(count);
+  const ErrorModel& errors = arithmetic_.errors();
+  {
+    const RoundingUpward upward;
+    for (std::size_t head = first_head; head < last_head; ++head) {
+      const double low = step_size.lower(t, Index(head)), high = step_size.upper(t, Index(head));
+      const std::size_t from = (head - first_head) * rates;
+      for (std::size_t n = 0; n < rates; ++n) {  // of -s
+        rows.exponent_lower[from + n] = -(high * rate_upper_[head * rates + n]);
+        rows.exponent_upper[from + n] = -low * rate_lower_[head * rates + n] + 0.0;
+      }
+    }
+  }
+  const IntervalSpan decay{rows.decay_lower, rows.decay_upper};
+  enclose_exp({rows.exponent_lower, rows.exponent_upper}, decay);
+  {
+    const RoundingUpward upward;
+    const double per_unit = errors.functions * kExpErrorPerUnit * kFloat32Roundoff;
+    const double constant = errors.functions * kExpError * kFloat32Roundoff;
+    const double flushed = errors.underflow * 2.0 * kFlushed;
+    for (std::size_t i = 0; i < count; ++i) {
+      const double widest = larger(-rows.exponent_lower[i], 0.0) * per_unit + constant;
+      const double least = larger(-rows.exponent_upper[i], 0.0) * per_unit + constant;
+      decay.lower[i] = larger(-(decay.lower[i] * widest - decay.lower[i] + flushed), 0.0);
+      decay.upper[i] = decay.upper[i] + decay.upper[i] * least + flushed;
+    }
+  }
+  round_row(decay, rounding_.decay);
+}
+
+void IntervalArithmetic::Scan::advance_row_upward(const ProgramChunk<Array>& chunk, Index t, std::size_t row,
+                                                  const double* a_lower, const double* a_upper, Array& h) {
+  const ErrorModel& errors = arithmetic_.errors();
+  const std::size_t head = row / shape_.head_dim;
+  const std::size_t group = head / (shape_.heads / shape_.groups);
+  const Index states = Index(shape_.states);
+  const double step_lower = chunk.step_size.lower(t, Index(head)), step_upper = chunk.step_size.upper(t, Index(head));
+  const double x_lower = chunk.x.lower(t, Index(row)), x_upper = chunk.x.upper(t, Index(row));
+  const double* B_lower = chunk.B.lower.row(t).data() + Index(group) * states;
+  const double* B_upper = chunk.B.upper.row(t).data() + Index(group) * states;
+  double largest_B = 0.0;
+  for (Index n = 0; n < states; ++n) largest_B = larger(largest_B, larger(-B_lower[n], B_upper[n]));
+  const double largest_factor = larger(larger(-x_lower, x_upper), larger(largest_B, step_upper));
+  RowStep step{a_lower, a_upper, B_lower, B_upper, 0.0, 0.0, 0.0, 0.0, phi_, 0.0};
+  step.scaled_upper = larger(step_lower * x_upper, step_upper * x_upper);
+  step.scaled_lower = -larger(-step_lower * x_lower, -step_upper * x_lower);
+  step.relative_b = errors.scan * (2.0 * kFloat32Roundoff * (1.0 + 0x1p-10));
+  step.flush_b = errors.underflow * (kFlushed * (1.0 + largest_factor) * 2.0);
+  step.flush = errors.underflow * (2.0 * kFlushed);
+  const Index first = Index(row) * states;
+  const RowState state{&state_lower_[std::size_t(first)], &state_upper_[std::size_t(first)], &size_[std::size_t(first)],
+                       &size_growth_[std::size_t(first)], &largest_[std::size_t(first)]};
+  forcing_[row] += advance_states(step, state, states);
+  const double underflow = errors.underflow * (growth_ * kLongestScanPath * 2.0 * kFlushed) * forcing_[row];
+  widen_states(state, path_, underflow, states, h.lower.row(t + 1).data() + first, h.upper.row(t + 1).data() + first);
+}
+
+void IntervalArithmetic::Scan::read_row_upward(const ProgramChunk<Array>& chunk, Index t, std::size_t row,
+                                               const double* h_lower, const double* h_upper, Array& read_out,
+                                               RowMajorMatrix& magnitude) const {
+  const std::size_t group = row / shape_.head_dim / (shape_.heads / shape_.groups);
+  const Index from = Index(group * shape_.states);
+  const ReadOut sum = read_states(chunk.C.lower.row(t).data() + from, chunk.C.upper.row(t).data() + from, h_lower,
+                                  h_upper, Index(shape_.states));
+  read_out.lower(t, Index(row)) = -sum.minus_lower;
+  read_out.upper(t, Index(row)) = sum.upper;
+  magnitude(t, Index(row)) = sum.magnitude;
+}
+
+void IntervalArithmetic::Scan::advance_rows(const ProgramChunk<Array>& chunk, std::size_t first_head,
+                                            std::size_t last_head, Array& h, Array& read_out,
+                                            RowMajorMatrix& magnitude) {
+  Rows rows;
+  const std::size_t states = shape_.states, rates = shape_.decay_per_state ? states : 1;
+  const std::size_t first = first_head * shape_.head_dim * states;
+  const std::size_t count = (last_head - first_head) * shape_.head_dim * states;
+  std::vector<double> spread_lower(states), spread_upper(states);
+  const bool stored = rounding_.state.u > 0.0, read = rounding_.state_read.u > 0.0;
+  rows.read_lower.resize(read ? count : 0);
+  rows.read_upper.resize(read ? count : 0);
+  for (Index t = 0; t < chunk.x.rows(); ++t) {
+    decays_of(chunk.step_size, t, first_head, last_head, rows);
+    {
+      const RoundingUpward upward;
+      for (std::size_t head = first_head; head < last_head; ++head) {
+        const double* a_lower = &rows.decay_lower[(head - first_head) * rates];
+        const double* a_upper = &rows.decay_upper[(head - first_head) * rates];
+        if (rates != states) {
+          std::fill(spread_lower.begin(), spread_lower.end(), *a_lower);
+          std::fill(spread_upper.begin(), spread_upper.end(), *a_upper);
+          a_lower = spread_lower.data();
+          a_upper = spread_upper.data();
+        }
+        for (std::size_t i = 0; i < shape_.head_dim; ++i)
+          advance_row_upward(chunk, t, head * shape_.head_dim + i, a_lower, a_upper, h);
+      }
+    }
+    double* h_lower = h.lower.row(t + 1).data() + first;
+    double* h_upper = h.upper.row(t + 1).data() + first;
+    if (stored) {  // serial: what was stored is exact from here on
+      round_row({{h_lower, count}, {h_upper, count}}, rounding_.state);
+      for (std::size_t k = 0; k < count; ++k) {
+        state_lower_[first + k] = -h_lower[k];
+        state_upper_[first + k] = h_upper[k];
+        size_[first + k] = larger(-h_lower[k], h_upper[k]);
+        size_growth_[first + k] = 0.0;
+      }
+    }
+    if (read) {
+      std::copy_n(h_lower, count, rows.read_lower.begin());
+      std::copy_n(h_upper, count, rows.read_upper.begin());
+      round_row({rows.read_lower, rows.read_upper}, rounding_.state_read);
+      h_lower = rows.read_lower.data();
+      h_upper = rows.read_upper.data();
+    }
+    const RoundingUpward upward;
+    for (std::size_t row = first_head * shape_.head_dim; row < last_head * shape_.head_dim; ++row) {
+      const std::size_t from = row * states - first;
+      read_row_upward(chunk, t, row, h_lower + from, h_upper + from, read_out, magnitude);
+    }
+  }
+}
+
+void IntervalArithmetic::Scan::advance(ProgramChunk<Array>& chunk) {
+  const Index tokens = chunk.x.rows();
+  const Index rows = Index(shape_.rows());
+  Array h(tokens + 1, rows * Index(shape_.states));
+  h.lower.row(0) = last_state_.lower;
+  h.upper.row(0) = last_state_.upper;
+  Array read_out(tokens, rows);
+  RowMajorMatrix magnitude(tokens, rows);
+  {
+    const RoundingUpward upward;
+    growth_ = pinned(growth_ + growth_ * pinned(double(tokens) * phi_ * 2.0));
+  }
+  if (!(growth_ < 2.0)) throw ContractViolation("the scan of a deployed program is too long for its error bound");
+  parallel_for(shape_.heads, shape_.decay_per_state ? kHeadGrain : 1,
+               [&](std::size_t first, std::size_t last) { advance_rows(chunk, first, last, h, read_out, magnitude); });
+  last_state_.lower = h.lower.bottomRows(1);
+  last_state_.upper = h.upper.bottomRows(1);
+  for (std::size_t i = 0; i < largest_.size(); ++i) {
+    if (largest_[i] > theory::kLargestFloat32 / 2.0)
+      arithmetic_.overflow().add("state", theory::kFloat32Type.name, i / shape_.states, shape_.rows(), largest_[i]);
+  }
+  chunk.h = std::move(h);
+  write_output(chunk, read_out, magnitude);
+}
+
+void IntervalArithmetic::Scan::write_output(ProgramChunk<Array>& chunk, Array& read_out, RowMajorMatrix& magnitude) {
+  const std::size_t terms = shape_.states + 1;
+  const AccumulationError error = accumulation_error(theory::kTensorCores, terms, arithmetic_.errors());
+  const bool apart = rounding_.read_out.u > 0.0 || rounding_.skip_product.u > 0.0;
+  Array skip(read_out.rows(), read_out.columns());
+  {
+    const RoundingUpward upward;
+    for (Index t = 0; t < skip.rows(); ++t) {
+      for (Index row = 0; row < skip.columns(); ++row) {
+        const double weight = skip_[std::size_t(row) / shape_.head_dim];
+        const double x_lower = chunk.x.lower(t, row), x_upper = chunk.x.upper(t, row);
+        skip.upper(t, row) = larger(weight * x_lower, weight * x_upper);
+        skip.lower(t, row) = -larger(-weight * x_lower, -weight * x_upper);
+        if (!apart) magnitude(t, row) += larger(skip.upper(t, row), -skip.lower(t, row));
+        magnitude(t, row) = magnitude(t, row) * error.relative + error.absolute;
+      }
+    }
+  }
+  const auto add = [](Array& x, const Array& y) {
+    const RoundingUpward upward;
+    for (Index t = 0; t < x.rows(); ++t) {
+      for (Index row = 0; row < x.columns(); ++row) {
+        x.lower(t, row) = -(-x.lower(t, row) - y.lower(t, row));
+        x.upper(t, row) += y.upper(t, row);
+      }
+    }
+  };
+  const theory::NumberType& passed_on = theory::kFlushedFloat32Type;
+  const auto or_binary32 = [&](const theory::NumberType& type) { return type.u == 0.0 ? passed_on : type; };
+  if (apart) {
+    arithmetic_.widen_and_round(read_out, magnitude, or_binary32(rounding_.read_out), "C h");
+    arithmetic_.round(skip, passed_on, "D x");
+    arithmetic_.round(skip, rounding_.skip_product, "D x");
+    add(read_out, skip);
+    arithmetic_.round(read_out, passed_on, "scan output");
+    arithmetic_.round(read_out, rounding_.y, "scan output");
+  } else {
+    add(read_out, skip);
+    arithmetic_.widen_and_round(read_out, magnitude, or_binary32(rounding_.y), "scan output");
+  }
+  chunk.y = std::move(read_out);
+}
+
+}  // namespace lyap::deviation

@@ -211,7 +211,8 @@ std::string proven_text(const CertificateRecord& record, const std::string& theo
   if (theorem == "T1") return state_trajectory_text(record);
   if (theorem == "T2") return outputs_text(record, tier, group);
   const std::string what = theorem == "T3" ? "the state" : "the output";
-  const std::string where = tier == "trajectory" ? "at every step of the given sequence" : "for every input and all time";
+  const std::string where =
+      tier == "trajectory" ? "at every step of the given sequence" : "for every input and all time";
   return "With a perturbation at every step (precision, adapter or other weights), the deviation of " + what +
          " stays within the stated bounds " + where +
          ". It does not decay to zero: only the part that an initial deviation causes does. " +

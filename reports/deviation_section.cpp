@@ -96,9 +96,14 @@ data group_item(const DeviationGroup& group, std::size_t record, std::size_t num
   item.set("tag", informative_class(sentence.informative));
   item.set("word", informative_word(sentence.informative));
   item.set("action", sentence.action);
+  item.set("basis", sentence.basis);
   item.set("findings", texts(sentence.findings));
   item.set("has_findings", !sentence.findings.empty());
-  item.set("finding_count", std::to_string(sentence.findings.size()));
+  if (!sentence.findings.empty()) {
+    const std::size_t count = sentence.findings.size();
+    item.set("finding_words",
+             (count == 1 ? "" : std::to_string(count) + " places, such as ") + sentence.findings.front());
+  }
   item.set("notes", texts(sentence.notes));
   const Domain domain = has_domain(group, Domain::kSameInput)  ? Domain::kSameInput
                         : has_domain(group, Domain::kOwnInput) ? Domain::kOwnInput

@@ -17,14 +17,14 @@ struct PolicyWords {
 constexpr PolicyWords kPolicyWords[] = {
     {"fp32", "float32 everywhere"},
     {"tf32", "matrix products in TF32, everything else in float32"},
-    {"amp-bf16", "autocast to bfloat16: weights kept in float32, layers compute in bfloat16, fused kernels"},
-    {"amp-fp16", "autocast to float16: weights kept in float32, layers compute in float16, fused kernels"},
+    {"amp-bf16", "autocast to bfloat16, weights kept in float32, fused kernels"},
+    {"amp-fp16", "autocast to float16, weights kept in float32, fused kernels"},
     {"all-bf16", "weights and residual stream stored in bfloat16, fused kernels"},
     {"all-fp16", "weights and residual stream stored in float16, fused kernels"},
-    {"plain-amp-bf16", "autocast to bfloat16: weights kept in float32, plain PyTorch without fused kernels"},
-    {"plain-amp-fp16", "autocast to float16: weights kept in float32, plain PyTorch without fused kernels"},
-    {"plain-all-bf16", "weights and residual stream stored in bfloat16, plain PyTorch without fused kernels"},
-    {"plain-all-fp16", "weights and residual stream stored in float16, plain PyTorch without fused kernels"},
+    {"plain-amp-bf16", "autocast to bfloat16, weights kept in float32, PyTorch without fused kernels"},
+    {"plain-amp-fp16", "autocast to float16, weights kept in float32, PyTorch without fused kernels"},
+    {"plain-all-bf16", "weights and residual stream stored in bfloat16, PyTorch without fused kernels"},
+    {"plain-all-fp16", "weights and residual stream stored in float16, PyTorch without fused kernels"},
 };
 
 std::string policy_words(const std::string& policy) {
@@ -41,12 +41,10 @@ std::string title_of(const DeviationGroup& group) {
 }
 
 std::string description_of(const DeviationGroup& group) {
-  const std::string base = group.comparison == "policy"    ? "this model in other arithmetic: "
-                           : group.comparison == "adapter" ? "this model with a LoRA adapter"
-                                                           : "a second set of weights of the same shape";
-  if (group.comparison == "policy") return base + policy_words(group.policy);
-  return group.policy.empty() ? base + ", both in exact arithmetic"
-                              : base + ", run in other arithmetic (" + policy_words(group.policy) + ")";
+  if (group.comparison == "policy") return policy_words(group.policy);
+  const std::string base =
+      group.comparison == "adapter" ? "this model with a LoRA adapter" : "a second set of weights of the same shape";
+  return base + (group.policy.empty() ? ", both in exact arithmetic" : ", computed with " + policy_words(group.policy));
 }
 
 /// "layer 3", "layers 0, 1 and 4", "layers 0, 1, 2, 3 and 8 more".
@@ -121,34 +119,38 @@ std::string two_shares(const Reach& state, const Reach& output) {
 
 std::string measured_words(const Reach& state, const Reach& output) {
   if (!state.measured) return "";
-  std::string text = "; measured: " + relative_text(*state.measured);
-  if (output.measured) text += " and " + relative_text(*output.measured);
-  return text;
+  std::string text = " Measured: " + relative_text(*state.measured);
+  if (output.measured) text += " (states) and " + relative_text(*output.measured) + " (scan outputs)";
+  return text + ".";
 }
 
-std::string domain_words(const Reach& state, Domain domain, bool pair) {
-  if (domain == Domain::kEveryInput) return "whatever the input and its length";
-  return "on the given " + std::to_string(state.steps) + " steps" +
-         (domain == Domain::kOwnInput ? (pair ? ", each model with the input that its own layers computed" : "")
-                                      : ", with the same input to the layer");
+std::string domain_words(const Reach& state, Domain domain) {
+  if (domain == Domain::kEveryInput) return "Proved for every input of any length";
+  return "Proved on the given " + std::to_string(state.steps) + " steps, " +
+         (domain == Domain::kOwnInput ? "each model’s layer with the input that its own layers computed"
+                                      : "with the same input to the layer");
 }
 
-/// The tensor with the largest part of the state's bound anywhere in the group.
-std::string largest_part(const DeviationGroup& group) {
-  double largest = 0;
-  std::string tensor;
-  std::size_t place = 0, count = 0;
-  for (const LayerDeviations& layer : group.layers) {
-    for (const RecordedDeviation* bound : layer.bounds) {
-      count = std::max(count, bound->attribution.size());
-      for (const RecordedAttribution& part : bound->attribution) {
-        if (part.state > largest) largest = part.state, tensor = part.tensor, place = layer.layer->index;
+/// The tensor with the largest part of any layer's state bound: of those for `domain`, or where they name no tensors,
+/// of all.
+std::string largest_part(const DeviationGroup& group, Domain domain) {
+  for (const bool any_domain : {false, true}) {
+    double largest = 0;
+    std::string tensor;
+    std::size_t place = 0;
+    for (const LayerDeviations& layer : group.layers) {
+      for (const RecordedDeviation* bound : layer.bounds) {
+        if (bound->attribution.size() < 2 || (!any_domain && domain_of(*bound) != domain)) continue;
+        for (const RecordedAttribution& part : bound->attribution) {
+          if (part.state > largest) largest = part.state, tensor = part.tensor, place = layer.layer->index;
+        }
       }
     }
+    if (!tensor.empty())
+      return "; the largest part comes from " + tensor + " (layer " + std::to_string(place) +
+             "), so change that tensor less to stay closer";
   }
-  if (tensor.empty() || count < 2) return "";
-  return "; the largest part comes from " + tensor + " (layer " + std::to_string(place) +
-         "), so change that tensor less to stay closer";
+  return "";
 }
 
 /// What to ask for where bounds decide nothing.
@@ -163,45 +165,60 @@ std::string sharper_words(const DeviationGroup& group) {
   }
   if (!on_sequence) return "ask for bounds on a sequence (--tokens or --text)";
   if (group.comparison != "policy" && group.policy.empty()) return "compare the models' answers on your own data";
+  if (methods.contains("trace")) return "test it on your own data";
   if (methods.contains("interval-run")) return "certify recorded scan inputs (--trace)";
   return "ask for the interval run (--method interval-run) or certify recorded scan inputs (--trace)";
 }
 
-std::string measured_advice(const Reach& state) {
-  return state.measured ? "go by what was measured on this sequence (" + relative_text(*state.measured) +
-                              " of the states’ size), or "
-                        : "";
+/// What to do about layers whose bounds decide nothing.
+std::string undecided_advice(const DeviationGroup& group, const Layers& layers, Domain domain) {
+  const Reach state = reach_of(layers, Quantity::kState, domain);
+  return (state.measured ? "go by what was measured on this sequence (" + relative_text(*state.measured) +
+                               " of a typical state), or "
+                         : "") +
+         sharper_words(group);
 }
 
-std::string undecided_action(const DeviationGroup& group, const Reach& state) {
+void say_undecided(const DeviationGroup& group, Domain domain, const Layers& rest, DeviationSentence& sentence) {
   const std::string what = group.comparison == "policy" ? group.policy : "this change of weights";
-  return "Do not decide about " + what +
-         " by these bounds: in every layer they are as large as what they bound, or larger; " + measured_advice(state) +
-         sharper_words(group) + ".";
+  sentence.action = "Do not decide about " + what + " by these bounds: " + undecided_advice(group, rest, domain) + ".";
+  sentence.basis =
+      "In every layer the bounds are as large as what they bound, or larger. That says nothing about the "
+      "model, for or against.";
 }
 
-std::string decided_action(const DeviationGroup& group, Domain domain, const Layers& good, const Layers& rest) {
+void say_decided(const DeviationGroup& group, Domain domain, const Layers& good, const Layers& rest,
+                 DeviationSentence& sentence) {
   const Reach state = reach_of(good, Quantity::kState, domain), output = reach_of(good, Quantity::kOutput, domain);
   const bool policy = group.comparison == "policy";
   const std::string which = rest.empty() ? "every layer" : layers_words(indices(good));
+  const bool every_input = domain == Domain::kEveryInput;
+  const std::string shares = every_input ? relative_text(state.relative) + " of what a typical state can reach and " +
+                                               relative_text(output.relative) +
+                                               " of what a typical scan output can, whatever the input,"
+                                         : relative_text(state.relative) + " of a typical state and " +
+                                               relative_text(output.relative) + " of a typical scan output";
   const std::string changed = group.comparison == "adapter" ? "the adapter" : "the other checkpoint";
   std::set<std::string> methods = state.methods;
   methods.insert(output.methods.begin(), output.methods.end());
-  std::string text = policy ? "Run " + which + " in " + group.policy + " if changes of " + two_shares(state, output) +
-                                  " are acceptable: "
-                            : "Expect " + changed + (group.policy.empty() ? "" : " in " + group.policy) +
-                                  " to change " + which + " by up to " + two_shares(state, output) + ": ";
-  text += domain_words(state, domain, !policy) + ", at least half of the states and outputs of " +
-          (good.size() == 1 && !rest.empty() ? "that layer" : "each such layer") +
-          " never move further than this share of " +
-          (domain == Domain::kEveryInput ? "the bound of their size" : "their largest size") + " (largest: layer " +
-          std::to_string(state.layer) + "; by " + joined(methods) + ")";
-  if (methods.contains("interval run")) text += ", provided the program rounds exactly where the policy says";
-  text += measured_words(state, output);
-  if (!policy) text += largest_part(group);
-  if (rest.empty()) return text + ".";
-  return text + "; in " + layers_words(indices(rest)) + " the bounds decide nothing: there " +
-         measured_advice(reach_of(rest, Quantity::kState, domain)) + sharper_words(group) + ".";
+  const bool exact_program = methods.contains("interval run");
+  sentence.action = policy ? "Run " + which + " in " + group.policy + " if " +
+                                 (exact_program ? "your program rounds exactly where the policy says and " : "") +
+                                 "a change of at most " + shares + " is acceptable"
+                           : "Expect " + changed + (group.policy.empty() ? "" : " in " + group.policy) +
+                                 (exact_program ? ", if your program rounds exactly where the policy says," : "") +
+                                 " to change " + which + " by at most " + shares + largest_part(group, domain);
+  if (!rest.empty()) sentence.action += "; for " + layers_words(indices(rest)) + " the bounds decide nothing";
+  sentence.action += ".";
+  sentence.basis = domain_words(state, domain) + ", by " + joined(methods) +
+                   ": at least half of the states and outputs of a layer never move further than this share of " +
+                   (every_input ? "the bound of their size" : "their largest size") + " (most: layer " +
+                   std::to_string(state.layer) + ")." + measured_words(state, output);
+  if (!rest.empty()) {
+    std::string name = layers_words(indices(rest));
+    name.front() = 'L';
+    sentence.basis += " " + name + ": " + undecided_advice(group, rest, domain) + ".";
+  }
 }
 
 void add_overflow(const DeviationGroup& group, DeviationSentence& sentence) {
@@ -214,10 +231,10 @@ void add_overflow(const DeviationGroup& group, DeviationSentence& sentence) {
                     ? "channel " + std::to_string(finding.channel)
                     : std::to_string(finding.channels) + " channels, the first is " + std::to_string(finding.channel);
         text += ", up to " + rounded_text(finding.magnitude, TextRounding::kUp);
-        if (finding.type == "float16") text += " (float16 ends at 65,504)";
+        text += finding.type == "float16" ? std::string(" where float16 ends at 65,504")
+                                          : " beyond the range of " + finding.type;
         if (!said.insert(text).second) continue;
-        sentence.findings.push_back("May leave the range of " + finding.type + ": " + text + ", by " +
-                                    method_words(*bound) + ".");
+        sentence.findings.push_back(text + ", by " + method_words(*bound) + ".");
       }
     }
   }
@@ -291,14 +308,24 @@ DeviationSentence deviation_sentence(const DeviationGroup& group) {
   sentence.informative = rest.empty()   ? Informative::kEverywhere
                          : good.empty() ? Informative::kNowhere
                                         : Informative::kInPart;
-  sentence.action = good.empty() ? undecided_action(group, reach_of(rest, Quantity::kState, main))
-                                 : decided_action(group, main, good, rest);
+  if (good.empty())
+    say_undecided(group, main, rest, sentence);
+  else
+    say_decided(group, main, good, rest, sentence);
   add_overflow(group, sentence);
   add_block_output(group, main, sentence);
   if (main != Domain::kOwnInput) add_own_input(group, sentence);
   add_every_input(group, main, sentence);
   add_parts(group, sentence);
   return sentence;
+}
+
+std::string verdict_caution(const CertificateRecord& record) {
+  for (const DeviationGroup& group : deviation_groups(record)) {
+    if (deviation_sentence(group).informative != Informative::kEverywhere)
+      return " Not every bound is informative: what that means for each comparison is said below.";
+  }
+  return "";
 }
 
 std::vector<std::string> method_sentences(const std::vector<DeviationGroup>& groups) {

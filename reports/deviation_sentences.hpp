@@ -17,11 +17,15 @@ struct DeviationSentence {
   std::string description;  ///< what that is, for a stranger
   Informative informative = Informative::kNowhere;
   std::string action;                 ///< one sentence to act on
+  std::string basis;                  ///< what is proved, under which condition, and what was measured
   std::vector<std::string> findings;  ///< numbers that may leave their type's range
   std::vector<std::string> notes;     ///< own inputs, every input, block outputs, both parts
 };
 
 [[nodiscard]] DeviationSentence deviation_sentence(const DeviationGroup& group);
+
+/// What the certificate's verdict leaves open: empty where every comparison is informative everywhere.
+[[nodiscard]] std::string verdict_caution(const CertificateRecord& record);
 
 /// One sentence per method that occurs: what its bounds hold for.
 [[nodiscard]] std::vector<std::string> method_sentences(const std::vector<DeviationGroup>& groups);

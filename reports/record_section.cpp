@@ -7,6 +7,7 @@
 #include "reports/claim_groups.hpp"
 #include "reports/claim_sentences.hpp"
 #include "reports/deviation_section.hpp"
+#include "reports/deviation_sentences.hpp"
 #include "reports/layer_pictures.hpp"
 #include "reports/layer_tables.hpp"
 #include "reports/number_text.hpp"
@@ -141,7 +142,7 @@ data record_section(const CertificateRecord& record, std::size_t number) {
   section.set("file_name", std::filesystem::path(record.path).filename().string());
   section.set("model", model_line(record));
   set_verdict(section, record.verdict);
-  section.set("verdict_text", verdict_sentence(record));
+  section.set("verdict_text", verdict_sentence(record) + verdict_caution(record));
   section.set("sentences", sentence_list(record));
   section.set("has_requirements", !record.conditions.empty());
   section.set("requirements", requirement_list(record));

@@ -59,7 +59,7 @@
   });
   const legendLines = options => {
     options.plugins.legend.labels.generateLabels = chart => chart.data.datasets.map((set, i) => ({
-      text: set.label, datasetIndex: i, hidden: !chart.isDatasetVisible(i), fontColor: css("--ink"), strokeStyle: set.borderColor, lineWidth: 2,
+      text: set.label, datasetIndex: i, hidden: !chart.isDatasetVisible(i), fontColor: css("--ink"), strokeStyle: set.borderColor, lineWidth: set.showLine === false ? 2 : Math.min(2, set.borderWidth || 2),
       fillStyle: "transparent", lineDash: set.showLine === false ? [] : set.borderDash || [], pointStyle: set.showLine === false ? set.pointStyle : "line"}));
     return options;
   };
@@ -152,20 +152,20 @@
 
   // The envelope of a deviation over the steps: log10 of the largest values, one picture for all methods.
   function envelope(record, layer, group) {
-    const view = data.records[record].deviations[group][layer], options = legendLines(base());
+    const view = data.records[record].deviations[group][layer], options = legendLines(base()), radius = innerWidth < 600 ? 1.3 : 2;
     const looksOf = curve => [
       {borderColor: css("--c-bound"), borderDash: [], borderWidth: 2.5, pointRadius: 0},
       {borderColor: css("--c-path"), borderDash: [2, 3], borderWidth: 2.5, pointRadius: 0},
       {borderColor: css("--c-long"), borderDash: [7, 4], borderWidth: 2.5, pointRadius: 0},
       {borderColor: css("--c-grey"), borderDash: [9, 3, 2, 3], borderWidth: 2.5, pointRadius: 0},
-      {borderColor: css("--ink"), pointStyle: "circle", ...marks(curve.values.length)},
-      {borderColor: css("--c-path"), pointStyle: "triangle", ...marks(curve.values.length)},
+      {borderColor: css("--ink"), pointStyle: "circle", ...marks(0), pointRadius: radius},
+      {borderColor: css("--c-path"), pointStyle: "triangle", ...marks(0), pointRadius: radius},
       {borderColor: css("--quiet"), borderDash: [], borderWidth: 1, pointRadius: 0}][curve.style];
     const all = view.curves.flatMap(curve => curve.values.filter(v => v !== null));
     const last = Math.max(...view.spans.map(([, end]) => end[end.length - 1]));
     options.scales = {
       x: {type: "linear", min: 0, max: last, title: title("step"), grid: {display: false}, ticks: {color: css("--quiet"), maxTicksLimit: 7, precision: 0, maxRotation: 0, includeBounds: true, callback: v => compactCount(v)}},
-      y: {type: "linear", min: Math.floor(Math.min(...all)), max: Math.ceil(Math.max(...all) + .05), title: title("largest over the states"), grid: {color: css("--grid")}, afterBuildTicks: logTicks, ticks: {color: css("--quiet"), callback: v => power(v)}}};
+      y: {type: "linear", min: Math.floor(Math.min(...all) - .05), max: Math.ceil(Math.max(...all) + .05), title: title("largest value"), grid: {color: css("--grid")}, afterBuildTicks: logTicks, ticks: {color: css("--quiet"), callback: v => power(v)}}};
     options.plugins.tooltip = {callbacks: {
       title: items => items.length ? "steps " + compactCount(items[0].raw.begin) + (items[0].raw.end > items[0].raw.begin + 1 ? "–" + compactCount(items[0].raw.end - 1) : "") : "",
       label: item => item.dataset.label + ": " + (item.dataset.role === "bound" ? "≤ " : "") + decay(item.raw.y)}};

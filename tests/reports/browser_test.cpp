@@ -90,5 +90,25 @@ TEST(ReportInABrowser, shows_one_layer_at_a_time_where_there_are_many) {
   EXPECT_EQ(count(dom, "CONSOLE"), 0u);
 }
 
+TEST(ReportInABrowser, draws_the_envelope_of_the_worst_layer_of_every_comparison) {
+  if (browser().empty()) GTEST_SKIP() << "no Chromium here: that envelopes are drawn was not checked";
+  const lyap::testing::TemporaryFolder folder;
+  lyap::testing::Fabrication what;
+  what.layers = 3;
+  what.channels = 24;
+  what.deviations.emplace();
+  what.deviations->policies = {"amp-bf16", "amp-fp16"};
+  what.deviations->pair = true;
+  what.deviations->vacuous_layers = {1};
+  write_report({lyap::testing::fabricate_certificate(folder.path(), "model", what)}, folder.path() / "model.html");
+  const std::string dom = opened(folder.path() / "model.html", folder.path() / "profile", 390);
+  EXPECT_EQ(count(dom, "class=\"layer chosen\" data-place=\"1\""), 2u);
+  EXPECT_EQ(count(dom, "class=\"layer chosen\" data-place=\"2\""), 1u);
+  EXPECT_EQ(count(dom, "data-kind=\"envelope\""), 9u);
+  EXPECT_EQ(count(dom, "data-rendered=\"yes\""), 3u + 1u + 3u * 3u);
+  EXPECT_EQ(count(dom, "CONSOLE"), 0u) << dom.substr(dom.find("CONSOLE") == std::string::npos ? 0 : dom.find("CONSOLE"),
+                                                     400);
+}
+
 }  // namespace
 }  // namespace lyap

@@ -23,7 +23,7 @@ const std::vector<std::string> kAllPolicies = {"fp32",           "tf32",        
 std::string page_of(const FabricatedDeviations& deviations, const std::string& kind) {
   Fabrication what;
   what.kind = kind;
-  what.layers = 3;
+  what.layers = 2;
   what.channels = 8;
   what.states = 2;
   what.deviations = deviations;

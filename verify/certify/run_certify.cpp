@@ -11,6 +11,7 @@
 #include "verify/certify/sibling_program.hpp"
 #include "verify/certify/summary_table.hpp"
 #include "verify/checkpoint/bad_input.hpp"
+#include "verify/deviation/random_blocks_command.hpp"
 
 namespace lyap {
 namespace {
@@ -72,6 +73,7 @@ int certify(const CertifyCommand& command, const CertifyTiers& tiers, Console& c
 }
 
 int run(const std::vector<std::string>& arguments, const CertifyTiers& tiers, Console& console) {
+  if (asks_for_random_blocks(arguments)) return run_random_blocks(arguments, console);
   const auto parsed = parse_certify_command(arguments);
   if (const auto* requested = std::get_if<RequestedText>(&parsed)) {
     console.out << requested->text << std::flush;

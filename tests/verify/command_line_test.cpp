@@ -72,18 +72,71 @@ TEST(CommandLine, ContradictionsAreUsageErrors) {
   EXPECT_NE(refusal({"m", "--frobnicate"}), "accepted");
 }
 
-TEST(CommandLine, FlagsOfOtherBuildsAreNamedAndNotListedInTheHelp) {
+TEST(CommandLine, TheHelpListsEveryFlag) {
   const std::string help = std::get<RequestedText>(parse_certify_command({"--help"})).text;
-  for (const char* flag : {"--policy", "--method", "--trace", "--against", "--adapter", "--random-blocks"}) {
-    EXPECT_THAT(refusal({"m", flag, "x"}), HasSubstr(std::string(flag) + " is not in this build")) << flag;
-    EXPECT_THAT(refusal({"m", std::string(flag) + "=x"}), HasSubstr("is not in this build")) << flag;
-    EXPECT_THAT(help, ::testing::Not(HasSubstr(flag)));
-  }
   for (const char* flag :
-       {"--tier", "--tokens", "--text", "--activations", "--layers", "--effort", "--minutes", "--max-tokens", "--threads", "--out",
-        "--report", "--save-outputs", "--hf-compat", "--fail-on", "--json", "--no-progress", "Examples:"}) {
+       {"--tier",      "--tokens",     "--text",    "--activations",   "--layers",      "--effort",
+        "--minutes",   "--max-tokens", "--threads", "--out",           "--report",      "--save-outputs",
+        "--hf-compat", "--fail-on",    "--json",    "--no-progress",   "--policy",      "--method",
+        "--trace",     "--against",    "--adapter", "state_deviation", "uninformative", "Examples:"}) {
     EXPECT_THAT(help, HasSubstr(flag));
   }
+}
+
+TEST(CommandLine, APolicyWithoutASequenceAsksForKAndWithOneForEveryMethodThatTheInputAllows) {
+  using enum DeviationMethod;
+  const DeviationCommand universal = command({"m", "--policy", "amp-bf16,fp32,amp-bf16"}).deviations;
+  ASSERT_EQ(universal.policies.size(), 2u);
+  EXPECT_STREQ(universal.policies[0]->name, "amp-bf16");
+  EXPECT_STREQ(universal.policies[1]->name, "fp32");
+  EXPECT_EQ(universal.methods, std::vector{kKappa});
+  EXPECT_TRUE(universal.asks_universal());
+  EXPECT_EQ(command({"m", "--policy", "fp32", "--tokens", "t"}).deviations.methods,
+            (std::vector{kIntervalRun, kApriori, kKappa}));
+  const DeviationCommand traced = command({"m", "--policy", "fp32", "--tokens", "t", "--trace", "f"}).deviations;
+  EXPECT_EQ(traced.methods, (std::vector{kIntervalRun, kTrace, kApriori, kKappa}));
+  EXPECT_EQ(traced.trace, "f");
+  const DeviationCommand chosen =
+      command({"m", "--policy", "fp32", "--tokens", "t", "--method", "a-priori,interval-run"}).deviations;
+  EXPECT_EQ(chosen.methods, (std::vector{kIntervalRun, kApriori}));
+  EXPECT_FALSE(chosen.asks_universal());
+  EXPECT_FALSE(command({"m"}).deviations.compares());
+}
+
+TEST(CommandLine, EveryPolicyIsKnownAndAnUnknownOneIsAnsweredWithTheirList) {
+  for (const theory::PrecisionPolicy& policy : theory::kPrecisionPolicies)
+    EXPECT_EQ(command({"m", "--policy", policy.name}).deviations.policies, std::vector{&policy}) << policy.name;
+  const std::string answer = refusal({"m", "--policy", "fp32,int8"});
+  EXPECT_THAT(answer, HasSubstr("'int8'"));
+  for (const theory::PrecisionPolicy& policy : theory::kPrecisionPolicies) EXPECT_THAT(answer, HasSubstr(policy.name));
+  EXPECT_THAT(refusal({"m", "--policy", "fp32,"}), HasSubstr("'' is none of"));
+  EXPECT_THAT(refusal({"m", "--policy", "fp32", "--method", "magic"}), HasSubstr("interval-run, trace, a-priori"));
+}
+
+TEST(CommandLine, MethodsThatNeedWhatIsNotGivenAreUsageErrors) {
+  for (const char* method : {"interval-run", "a-priori", "trace", "kappa,a-priori"})
+    EXPECT_THAT(refusal({"m", "--policy", "fp32", "--method", method}), HasSubstr("needs a sequence")) << method;
+  EXPECT_THAT(refusal({"m", "--policy", "fp32", "--trace", "f"}), HasSubstr("--trace needs a sequence"));
+  EXPECT_THAT(refusal({"m", "--method", "kappa"}), HasSubstr("--policy"));
+  EXPECT_THAT(refusal({"m", "--trace", "f", "--tokens", "t"}), HasSubstr("--policy"));
+  EXPECT_THAT(refusal({"m", "--policy", "fp32", "--tokens", "t", "--method", "trace"}), HasSubstr("needs --trace"));
+  EXPECT_THAT(refusal({"m", "--policy", "fp32", "--tokens", "t", "--method", "kappa", "--trace", "f"}),
+              HasSubstr("leaves out"));
+}
+
+TEST(CommandLine, OneSecondModelAtATimeAndItsProgramByItsIntervalRun) {
+  using enum DeviationMethod;
+  EXPECT_EQ(command({"m", "--against", "n"}).deviations.against, "n");
+  EXPECT_EQ(command({"m", "--adapter", "a"}).deviations.adapter, "a");
+  EXPECT_TRUE(command({"m", "--adapter", "a"}).deviations.asks_universal());
+  EXPECT_NE(refusal({"m", "--against", "n", "--adapter", "a"}), "accepted");
+  EXPECT_EQ(command({"m", "--against", "n", "--policy", "fp32", "--text", "t"}).deviations.methods,
+            std::vector{kIntervalRun});
+  EXPECT_THAT(refusal({"m", "--against", "n", "--policy", "fp32"}), HasSubstr("needs a sequence"));
+  EXPECT_THAT(refusal({"m", "--against", "n", "--policy", "fp32", "--text", "t", "--method", "a-priori"}),
+              HasSubstr("interval-run only"));
+  EXPECT_THAT(refusal({"m", "--adapter", "n", "--policy", "fp32", "--text", "t", "--trace", "f"}),
+              HasSubstr("--trace"));
 }
 
 TEST(CommandLine, FailOnNamesWithoutAClaimInThisRunAreUsageErrors) {
@@ -91,6 +144,8 @@ TEST(CommandLine, FailOnNamesWithoutAClaimInThisRunAreUsageErrors) {
   EXPECT_THAT(refusal({"m", "--fail-on", "state_deviation>1"}), HasSubstr("policy"));
   EXPECT_THAT(refusal({"m", "--fail-on", "output_deviation>1"}), HasSubstr("policy"));
   EXPECT_THAT(refusal({"m", "--fail-on", "uninformative>0"}), HasSubstr("policy"));
+  EXPECT_EQ(command({"m", "--policy", "fp32", "--fail-on", "uninformative>0,state_deviation>1"}).fail_on.size(), 2u);
+  EXPECT_EQ(command({"m", "--against", "n", "--fail-on", "output_deviation>1"}).fail_on.size(), 1u);
   EXPECT_THAT(refusal({"m", "--tier", "trajectory", "--tokens", "t", "--fail-on", "zeta>0"}),
               HasSubstr("universal tier"));
   EXPECT_THAT(refusal({"m", "--fail-on", "nonsense"}), HasSubstr("nonsense"));

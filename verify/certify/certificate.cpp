@@ -46,11 +46,19 @@ std::vector<std::string> undecided_sentences(const Certificate& certificate) {
   for (const Claim& claim : certificate.claims) {
     if (claim.verdict != Verdict::kUndecided) continue;
     const std::string place = claim.layer ? "layer " + std::to_string(*claim.layer) : "all layers";
-    sentences.push_back(claim.theorem + ", " + claim.tier + " tier, " + place + ", " + claim.quantity + ": " +
-                        claim.reason);
+    std::string name = claim.theorem + ", " + claim.tier + " tier, " + place + ", " + claim.quantity;
+    for (const std::string& part : {claim.policy, claim.method}) {
+      if (!part.empty()) name += ", " + part;
+    }
+    sentences.push_back(name + ": " + claim.reason);
   }
   for (const FailOnOutcome& outcome : certificate.fail_on) {
     if (outcome.verdict != Verdict::kUndecided) continue;
+    if (outcome.condition.quantity == FailOnQuantity::kUninformative) {
+      sentences.push_back("--fail-on " + outcome.condition.text + ": " + short_upper_decimal(outcome.value.upper) +
+                          " bounds are as large as what they bound the change of, and decide nothing.");
+      continue;
+    }
     sentences.push_back("--fail-on " + outcome.condition.text + ": the bound " +
                         short_upper_decimal(outcome.value.upper) + " in layer " + std::to_string(outcome.value.layer) +
                         " does not settle whether the real quantity meets it.");

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "theory/precision_policy.hpp"
 #include "verify/certify/build_information.hpp"
 #include "verify/certify/fail_on.hpp"
 #include "verify/certify/layer_summary.hpp"
+#include "verify/certify/second_model_description.hpp"
 #include "verify/checkpoint/checkpoint.hpp"
 
 namespace lyap {
@@ -46,13 +48,17 @@ struct ClaimWitness {
   std::string how;
 };
 
-/// One statement, in words and as a formula, with what became of it. Every `proven` one holds in real arithmetic on the
-/// stored weights.
+/// One statement, in words and as a formula, with what became of it. Every `proven` one holds: in real arithmetic on
+/// the stored weights, or where it names a policy, for the programs that `program` describes.
 struct Claim {
-  std::string theorem;   ///< T1 | T2
+  std::string theorem;   ///< T1 | T2 | T3 | T4
   std::string tier;      ///< structural | universal | trajectory
-  std::string quantity;  ///< what the bound bounds: zeta, exponent, strict_decay, state_bound, output_gain, output
+  std::string quantity;  ///< what the bound bounds: zeta, exponent, strict_decay, state_bound, output_gain, output,
+                         ///< state_deviation, output_deviation, block_output_deviation
   std::optional<std::size_t> layer;  ///< empty: all layers of the model
+  std::string comparison = "none";   ///< none | policy | pair | adapter
+  std::string method, policy;        ///< empty: only one, none
+  std::string program;               ///< the programs that a claim about a policy speaks of; empty: real arithmetic
   std::string statement, formula, domain;
   Verdict verdict = Verdict::kUndecided;
   std::string reason;                 ///< why not proven; empty where proven
@@ -74,6 +80,10 @@ struct Certificate {
   Effort effort = Effort::kFast;
   LayerRange selected;
   std::optional<SequenceDescription> sequence;
+  std::vector<const theory::PrecisionPolicy*> policies;
+  std::vector<DeviationMethod> methods;  ///< of policies
+  std::optional<SecondModelDescription> second_model;
+  std::optional<FileDigest> trace;
   std::vector<LayerSummary> layers;
   std::vector<Claim> claims;
   std::vector<FailOnOutcome> fail_on;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "verify/certify/bound_text.hpp"
+#include "verify/certify/deviation_json.hpp"
 
 namespace lyap {
 namespace {
@@ -16,6 +17,8 @@ Json upper(double value) { return number(upper_bound_text(value)); }
 Json lower(double value) { return number(lower_bound_text(value)); }
 Json optional_upper(const std::optional<double>& value) { return value ? upper(*value) : Json(nullptr); }
 Json optional_lower(const std::optional<double>& value) { return value ? lower(*value) : Json(nullptr); }
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json file_json(const FileDigest& digest) { return Json{{"file", digest.file}, {"sha256", digest.sha256}}; }
 
@@ -58,15 +61,16 @@ Json sequence_json(const std::optional<SequenceDescription>& sequence) {
 Json claim_json(const Claim& claim) {
   Json json{{"theorem", claim.theorem},
             {"tier", claim.tier},
-            {"comparison", "none"},
-            {"method", nullptr},
-            {"policy", nullptr}};
+            {"comparison", claim.comparison},
+            {"method", text_or_null(claim.method)},
+            {"policy", text_or_null(claim.policy)}};
   json["layer"] = claim.layer ? Json(*claim.layer) : Json("all");
   json["quantity"] = claim.quantity;
   json["statement"] = claim.statement;
   json["formula"] = claim.formula;
   json["domain"] = claim.domain;
-  json["soundness"] = "REAL";
+  json["soundness"] = claim.policy.empty() ? "REAL" : "DEPLOYED";
+  if (!claim.program.empty()) json["program"] = claim.program;
   json["verdict"] = name_of(claim.verdict);
   if (!claim.reason.empty()) json["reason"] = claim.reason;
   json["bound"] = optional_upper(claim.bound);
@@ -119,7 +123,8 @@ Json layer_json(const LayerSummary& layer) {
     json["relaxation_wins"] = Json::object();
   }
   json["trajectory"] = layer.trajectory ? trajectory_json(*layer.trajectory) : Json(nullptr);
-  json["policies"] = Json::object();
+  json["policies"] = policies_json(layer);
+  json["pairs"] = pairs_json(layer);
   return json;
 }
 
@@ -145,7 +150,15 @@ std::string certificate_json(const Certificate& certificate) {
   json["options"] = Json{{"tier", name_of(certificate.tier)},
                          {"effort", name_of(certificate.effort)},
                          {"layers", Json{{"first", certificate.selected.first}, {"last", certificate.selected.last}}}};
+  json["options"]["policies"] = Json::array();
+  for (const theory::PrecisionPolicy* policy : certificate.policies)
+    json["options"]["policies"].push_back(Json{{"name", policy->name}, {"summary", policy->summary}});
+  json["options"]["methods"] = Json::array();
+  for (const DeviationMethod method : certificate.methods) json["options"]["methods"].push_back(name_of(method));
   json["sequence"] = sequence_json(certificate.sequence);
+  json["model2"] = model2_json(certificate);
+  json["adapter"] = adapter_json(certificate);
+  json["trace"] = certificate.trace ? file_json(*certificate.trace) : Json(nullptr);
   json["claims"] = Json::array();
   for (const Claim& claim : certificate.claims) json["claims"].push_back(claim_json(claim));
   json["fail_on"] = Json::array();

@@ -1,7 +1,5 @@
 #include "verify/certify/certify_model.hpp"
 
-#include <chrono>
-#include <cmath>
 #include <cstdlib>
 #include <ctime>
 
@@ -11,21 +9,16 @@
 #include "verify/certify/certificate_json.hpp"
 #include "verify/certify/certificate_writer.hpp"
 #include "verify/certify/claims.hpp"
+#include "verify/certify/condition_values.hpp"
+#include "verify/certify/deviation_claims.hpp"
 #include "verify/certify/exit_code.hpp"
 #include "verify/certify/interrupt.hpp"
-#include "verify/certify/layer_arrays.hpp"
+#include "verify/certify/layer_run.hpp"
 #include "verify/certify/not_covered.hpp"
 #include "verify/certify/sequence_input.hpp"
 
 namespace lyap {
 namespace {
-
-constexpr double kThoroughFlop = 1e14;
-constexpr double kFastShare = 0.5;  // of a layer's progress: the universal tier, the rest is the sequence
-constexpr double kThoroughShare = 0.9;
-
-/// Thrown out of the forward pass once the last selected layer is done: the layers above are of no interest.
-class SelectionDone {};
 
 std::string utc_date() {
   std::time_t now = std::time(nullptr);
@@ -37,149 +30,6 @@ std::string utc_date() {
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
 }
-
-theory::StepSizeLimits step_limits_of(const theory::BlockWeights& block) {
-  const auto* mamba2 = std::get_if<theory::Mamba2Weights>(&block);
-  return mamba2 != nullptr ? mamba2->step_limits : theory::StepSizeLimits{};
-}
-
-/// layers x channels x (J d)^3 / 3: what one Cholesky factorisation per channel would cost.
-double refinement_flop(const ModelDescription& model, const theory::BlockWeights& block) {
-  const auto cost = [&](std::size_t channels, std::size_t size) {
-    return static_cast<double>(model.layers * channels) * std::pow(static_cast<double>(size), 3) / 3.0;
-  };
-  if (const auto* mamba1 = std::get_if<theory::Mamba1Weights>(&block))
-    return cost(mamba1->d_inner, mamba1->d_conv * mamba1->d_model);
-  const auto& mamba2 = std::get<theory::Mamba2Weights>(block);
-  return cost(mamba2.heads, mamba2.d_conv * mamba2.d_model);
-}
-
-/// The run over the selected layers: one block in memory at a time.
-class LayerRun {
- public:
-  LayerRun(const CertifyCommand& command, const CertifyTiers& tiers, const Checkpoint& model,
-           const std::optional<SequenceInput>& sequence, CertificateWriter& writer, Progress& progress,
-           Certificate& certificate)
-      : command_(command),
-        tiers_(tiers),
-        model_(model),
-        sequence_(sequence),
-        writer_(writer),
-        progress_(progress),
-        certificate_(certificate) {
-    vocabulary_.rows = model.description().vocabulary;
-    vocabulary_.read_rows = [&model](std::size_t begin, std::size_t end) {
-      return model.read_embedding_rows(begin, end);
-    };
-  }
-
-  void run() {
-    begun_ = std::chrono::steady_clock::now();
-    progress_.start(selected_count());
-    if (sequence_ && !sequence_->tokens.empty()) {
-      run_with_forward_pass();
-      return;
-    }
-    for (std::size_t layer = certificate_.selected.first; layer <= certificate_.selected.last; ++layer) {
-      const theory::Matrix* input = nullptr;
-      if (sequence_) {
-        const auto found = sequence_->activations.find(layer);
-        if (found != sequence_->activations.end()) input = &found->second;
-      }
-      if (input == nullptr && !includes_universal(command_.tier)) continue;
-      certify_layer(layer, model_.read_block(layer), input);
-    }
-  }
-
- private:
-  void run_with_forward_pass() {
-    try {
-      tiers_.forward(model_, sequence_->tokens,
-                     [this](std::size_t layer, const theory::BlockWeights& block, const theory::Matrix& input) {
-                       throw_if_interrupted();
-                       if (certificate_.selected.contains(layer)) certify_layer(layer, block, &input);
-                       if (layer >= certificate_.selected.last) throw SelectionDone();
-                     });
-    } catch (const SelectionDone&) {
-      // All selected layers are certified.
-    }
-  }
-
-  void certify_layer(std::size_t layer, const theory::BlockWeights& block, const theory::Matrix* input) {
-    throw_if_interrupted();
-    progress_.begin_layer(layer, certificate_.layers.size());
-    LayerSummary summary;
-    summary.index = layer;
-    summary.kind = model_.description().kinds.at(layer);
-    summary.step_limits = step_limits_of(block);
-    if (certificate_.layers.empty() && !command_.effort) certificate_.effort = default_effort(block);
-    if (includes_universal(command_.tier)) run_universal(block, summary, input != nullptr ? universal_share() : 1.0);
-    if (layer == certificate_.selected.last) refinement_.reset();
-    if (input != nullptr) run_trajectory(block, *input, summary);
-    certificate_.layers.push_back(std::move(summary));
-  }
-
-  /// `share` is the universal tier's part of the layer's progress.
-  void run_universal(const theory::BlockWeights& block, LayerSummary& summary, double share) {
-    UniversalOptions options;
-    if (summary.index == 0) options.vocabulary = &vocabulary_;
-    options.thorough = certificate_.effort == Effort::kThorough;
-    if (options.thorough && !refinement_) refinement_.emplace();
-    options.should_stop = [this] { return is_interrupted() || refinements_were_ended() || is_time_up(); };
-    options.progress = [this, share](const UniversalProgress& part) {
-      progress_.advance(share * part.fraction, part.p_bound, part.p_reached);
-    };
-    const UniversalBounds bounds = tiers_.universal(block, options);
-    throw_if_interrupted();
-    summary.universal = summarize(bounds);
-    summary.universal->over_vocabulary = options.vocabulary != nullptr && summary.kind == LayerKind::kMamba1;
-    send_arrays(bounds, summary.index, [this](const NamedArray& array) { writer_.add(array); });
-  }
-
-  void run_trajectory(const theory::BlockWeights& block, const theory::Matrix& input, LayerSummary& summary) {
-    TrajectoryOptions options;
-    options.save_outputs = command_.save_outputs;
-    const double begun = summary.universal ? universal_share() : 0.0;
-    options.progress = [this, begun](double fraction) {
-      throw_if_interrupted();
-      progress_.advance(begun + (1.0 - begun) * fraction);
-    };
-    const TrajectoryBounds bounds = tiers_.trajectory(block, input, options);
-    throw_if_interrupted();
-    summary.trajectory = summarize(bounds);
-    send_arrays(bounds, summary.index, [this](const NamedArray& array) { writer_.add(array); });
-  }
-
-  /// --minutes is shared out evenly, so that the last layers are refined as well.
-  [[nodiscard]] bool is_time_up() const {
-    if (!command_.minutes) return false;
-    const double share = static_cast<double>(certificate_.layers.size() + 1) / static_cast<double>(selected_count());
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count() >
-           60.0 * *command_.minutes * share;
-  }
-
-  [[nodiscard]] double universal_share() const {
-    return certificate_.effort == Effort::kThorough ? kThoroughShare : kFastShare;
-  }
-  [[nodiscard]] std::size_t selected_count() const {
-    return certificate_.selected.last - certificate_.selected.first + 1;
-  }
-
-  [[nodiscard]] Effort default_effort(const theory::BlockWeights& block) const {
-    return refinement_flop(model_.description(), block) < kThoroughFlop ? Effort::kThorough : Effort::kFast;
-  }
-
-  const CertifyCommand& command_;
-  const CertifyTiers& tiers_;
-  const Checkpoint& model_;
-  const std::optional<SequenceInput>& sequence_;
-  CertificateWriter& writer_;
-  Progress& progress_;
-  Certificate& certificate_;
-  Vocabulary vocabulary_;
-  std::optional<RefinementSection> refinement_;  // from the first layer's refinements to the last layer's
-  std::chrono::steady_clock::time_point begun_;
-};
 
 LayerRange selected_layers(const CertifyCommand& command, const ModelDescription& model) {
   if (!command.layers) return {0, model.layers - 1};
@@ -200,36 +50,19 @@ void require_selected_inputs(const SequenceInput& sequence, const LayerRange& se
                    std::to_string(selected.first) + " to " + std::to_string(selected.last));
 }
 
-void require_safe_outputs(const CertifyCommand& command, const Checkpoint& model,
-                          const std::vector<FileDigest>& files) {
+void require_safe_outputs(const CertifyCommand& command, const Checkpoint& model, const Certificate& certificate) {
   std::vector<std::filesystem::path> outputs{command.out, command.arrays_file()};
   if (command.report) outputs.push_back(*command.report);
   std::vector<std::filesystem::path> inputs{model.folder() / "tokenizer.json"};
-  for (const FileDigest& digest : files) inputs.push_back(model.folder() / digest.file);
+  for (const FileDigest& digest : certificate.files) inputs.push_back(model.folder() / digest.file);
   if (command.sequence_kind) inputs.push_back(command.sequence_file);
-  require_outputs_are_not_inputs(outputs, inputs);
-}
-
-std::vector<FailOnOutcome> judge_conditions(const CertifyCommand& command, const std::vector<LayerSummary>& layers) {
-  std::vector<FailOnOutcome> outcomes;
-  for (const FailOnCondition& condition : command.fail_on) {
-    std::optional<FailOnValue> value;
-    for (const LayerSummary& layer : layers) {
-      if (!layer.universal) continue;
-      const UniversalSummary& bounds = *layer.universal;
-      const auto consider = [&](double upper, const std::optional<double>& witness) {
-        if (!value || upper > value->upper)
-          value = FailOnValue{upper, layer.index, value ? value->witness : std::nullopt};
-        if (witness && (!value->witness || *witness > *value->witness)) value->witness = witness;
-      };
-      if (condition.quantity == FailOnQuantity::kExponent) consider(bounds.exponent.upper, bounds.exponent.witness);
-      if (condition.quantity == FailOnQuantity::kZeta) consider(bounds.zeta.upper, bounds.zeta.witness);
-      if (condition.quantity == FailOnQuantity::kStateBound) consider(bounds.state_bound_upper, std::nullopt);
-    }
-    if (!value) throw UsageError("--fail-on: '" + condition.text + "' needs a claim that this run does not make");
-    outcomes.push_back(judge(condition, *value));
+  const DeviationCommand& deviations = command.deviations;
+  if (deviations.trace) inputs.push_back(*deviations.trace);
+  if (certificate.second_model) {
+    const std::filesystem::path& folder = deviations.against ? *deviations.against : *deviations.adapter;
+    for (const FileDigest& digest : certificate.second_model->files) inputs.push_back(folder / digest.file);
   }
-  return outcomes;
+  require_outputs_are_not_inputs(outputs, inputs);
 }
 
 Certificate begin_certificate(const CertifyCommand& command, const Checkpoint& model) {
@@ -245,6 +78,8 @@ Certificate begin_certificate(const CertifyCommand& command, const Checkpoint& m
   certificate.tier = command.tier;
   certificate.effort = command.effort.value_or(Effort::kFast);
   certificate.selected = selected_layers(command, certificate.model);
+  certificate.policies = command.deviations.policies;
+  certificate.methods = command.deviations.methods;
   return certificate;
 }
 
@@ -262,15 +97,22 @@ CertifyResult certify_model(const CertifyCommand& command, const CertifyTiers& t
     certificate.sequence = sequence->description;
   }
   certificate.files = model.digest_and_require_finite();
-  require_safe_outputs(command, model, certificate.files);
+  const std::optional<SecondModel> second = SecondModel::open(command, model);
+  if (second) certificate.second_model = second->description();
+  const LayerRunInputs inputs{model, second ? &*second : nullptr, sequence ? &*sequence : nullptr};
+  if (command.deviations.trace)
+    certificate.trace = checked_trace(*command.deviations.trace, inputs, certificate.selected);
+  require_safe_outputs(command, model, certificate);
 
   CertificateWriter writer(command.out, command.arrays_file());
-  LayerRun(command, tiers, model, sequence, writer, progress, certificate).run();
+  run_layers(command, tiers, inputs, {writer, progress, certificate});
   certificate.claims = structural_claims(certificate.model);
   for (const LayerSummary& layer : certificate.layers) {
     for (Claim& claim : layer_claims(layer, certificate.sequence)) certificate.claims.push_back(std::move(claim));
+    for (Claim& claim : deviation_claims(layer, certificate)) certificate.claims.push_back(std::move(claim));
   }
-  certificate.fail_on = judge_conditions(command, certificate.layers);
+  for (const FailOnCondition& condition : command.fail_on)
+    certificate.fail_on.push_back(judge(condition, condition_value(condition, certificate.layers)));
   certificate.not_covered = not_covered_sentences(certificate);
   certificate.arrays = {command.arrays_file().filename().string(), writer.finish_arrays()};
   throw_if_interrupted();

@@ -1,52 +1,14 @@
 #include "verify/certify/claims.hpp"
 
 #include <cmath>
-#include <limits>
 
 #include "verify/certify/bound_text.hpp"
+#include "verify/certify/claim_domain.hpp"
 
 namespace lyap {
 namespace {
 
-constexpr const char* kAnyInput =
-    "every sequence of real block inputs of any length, the first steps included (the block's own norm layer bounds "
-    "what it can see)";
-constexpr const char* kAnyTokens =
-    "every sequence of the model's tokens, of any length, the first steps included (this block reads their embeddings)";
-
 std::string layer_words(std::size_t layer) { return "layer " + std::to_string(layer); }
-
-bool is_clamped(const theory::StepSizeLimits& limits) {
-  return limits.lower > 0.0 || limits.upper < std::numeric_limits<double>::infinity();
-}
-
-std::string universal_domain(const LayerSummary& layer) {
-  std::string domain = layer.universal->over_vocabulary ? kAnyTokens : kAnyInput;
-  if (is_clamped(layer.step_limits)) {
-    domain += "; for programs that clamp the step size to [" + short_lower_decimal(layer.step_limits.lower) + ", " +
-              short_upper_decimal(layer.step_limits.upper) + "]";
-  }
-  return domain;
-}
-
-std::string trajectory_domain(const LayerSummary& layer, const SequenceDescription& sequence) {
-  const std::string steps = std::to_string(layer.trajectory->steps);
-  std::string domain = "exactly the " + steps + " block inputs ";
-  if (sequence.kind == SequenceKind::kActivations) {
-    domain += "stored for this layer in " + sequence.file + ", as stored";
-    if (sequence.available > sequence.steps) domain += " (the first " + steps + ")";
-  } else {
-    const bool is_cut = sequence.available > sequence.steps;
-    domain += "that lyap's float32 run of the " + std::string(is_cut ? "first " : "") + steps + " tokens of " +
-              sequence.file + " produced, taken as the floats they are";
-  }
-  domain += "; the state starts at zero";
-  if (is_clamped(layer.step_limits)) {
-    domain += "; for programs that clamp the step size to [" + short_lower_decimal(layer.step_limits.lower) + ", " +
-              short_upper_decimal(layer.step_limits.upper) + "]";
-  }
-  return domain;
-}
 
 Claim universal_claim(const LayerSummary& layer, const char* theorem, const char* quantity) {
   Claim claim;
@@ -54,7 +16,7 @@ Claim universal_claim(const LayerSummary& layer, const char* theorem, const char
   claim.tier = "universal";
   claim.quantity = quantity;
   claim.layer = layer.index;
-  claim.domain = universal_domain(layer);
+  claim.domain = universal_domain(layer, layer.universal->over_vocabulary);
   claim.verdict = Verdict::kProven;
   return claim;
 }
@@ -164,7 +126,7 @@ Claim trajectory_claim(const LayerSummary& layer, const SequenceDescription& seq
   claim.tier = "trajectory";
   claim.quantity = quantity;
   claim.layer = layer.index;
-  claim.domain = trajectory_domain(layer, sequence);
+  claim.domain = sequence_domain(sequence, layer.trajectory->steps) + "; the state starts at zero" + clamp_words(layer);
   claim.verdict = Verdict::kProven;
   return claim;
 }

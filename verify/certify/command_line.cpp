@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <array>
 #include <charconv>
 
 #include "verify/certify/exit_code.hpp"
@@ -11,8 +10,9 @@ namespace lyap {
 namespace {
 
 constexpr const char* kDescription =
-    "Proves bounds on how fast the states of a trained Mamba or Mamba-2 checkpoint forget, and writes them as a "
-    "certificate:\n"
+    "Proves bounds on how fast the states of a trained Mamba or Mamba-2 checkpoint forget, and on how far another "
+    "precision,\n"
+    "another checkpoint or an adapter moves its blocks, and writes them as a certificate:\n"
     "NAME.json (claims and provenance) and NAME.safetensors (bulk arrays).";
 
 constexpr const char* kExamples =
@@ -23,15 +23,17 @@ constexpr const char* kExamples =
     "      also tight enclosures of the rates on one text, and a page to look at\n"
     "  lyap certify ./my-model --fail-on 'exponent>=-1e-9'\n"
     "      exit code 1 unless every state provably forgets faster than 1e-9 nats per step\n"
+    "  lyap certify ./my-model --text sample.txt --tier trajectory --policy amp-bf16,amp-fp16\n"
+    "      how far autocast can move each block on that text, with what one emulated run moved it beside it\n"
+    "  lyap certify ./my-model --text sample.txt --tier trajectory --adapter ./my-lora\n"
+    "      how far the merged adapter moves each block; --against ./fine-tuned for a second checkpoint\n"
     "\n"
-    "Ctrl-C during the refinements of the thorough effort ends them, as --minutes does, and the certificate is written\n"
+    "Ctrl-C during the refinements of the thorough effort ends them, as --minutes does, and the certificate is "
+    "written\n"
     "with what is proved; a second one, or one at any other time, stops the program.\n"
     "\n"
     "Exit codes: 0 done, 1 a --fail-on condition holds, 2 usage, 65 bad input, 70 out of memory or disk,\n"
     "130 interrupted (the previous output stays intact).";
-
-constexpr std::array<const char*, 6> kOtherBuilds{"--policy",  "--method",  "--trace",
-                                                  "--against", "--adapter", "--random-blocks"};
 
 constexpr long kMostThreads = 4096;
 constexpr long kMostTokens = 1L << 40;
@@ -39,23 +41,28 @@ constexpr long kMostTokens = 1L << 40;
 /// What CLI11 fills in; strings where the meaning is ours to check.
 struct RawOptions {
   std::string model, tier, tokens, text, activations, layers, effort, out, report, fail_on;
+  RawDeviationOptions deviations;
   std::optional<double> minutes;
   std::optional<long> max_tokens;
   long threads = 0;
   bool save_outputs = false, hf_compat = false, json = false, no_progress = false, version = false;
 };
 
-void refuse_flags_of_other_builds(const std::vector<std::string>& arguments) {
-  for (const std::string& argument : arguments) {
-    if (argument == "--") return;
-    for (const char* flag : kOtherBuilds) {
-      if (argument == flag || argument.rfind(std::string(flag) + "=", 0) == 0) {
-        throw UsageError(
-            std::string(flag) + " is not in this build (lyap " + build_information().version +
-            "): it certifies checkpoints by themselves, without policies, pairs, adapters, traces or random blocks");
-      }
-    }
-  }
+void declare_deviation_options(CLI::App& app, RawDeviationOptions& raw) {
+  app.add_option("--policy", raw.policy,
+                 "Precisions to bound, comma-separated: fp32, tf32, amp-bf16, amp-fp16, all-bf16,\nall-fp16, and "
+                 "plain-amp-bf16, .. for PyTorch without kernels")
+      ->type_name("P,...");
+  app.add_option("--method", raw.method,
+                 "How, comma-separated: interval-run, trace, a-priori, kappa;\ndefault: all that the input allows "
+                 "(without a sequence: kappa)")
+      ->type_name("M,...");
+  app.add_option("--trace", raw.trace, "safetensors with layer.{i}.x, .B, .C, .preactivation as a kernel received them")
+      ->type_name("FILE");
+  app.add_option("--against", raw.against, "A second checkpoint of the same shape: how far its blocks are from MODEL's")
+      ->type_name("MODEL2");
+  app.add_option("--adapter", raw.adapter, "A PEFT LoRA folder for MODEL: how far the merged model's blocks are")
+      ->type_name("DIR");
 }
 
 void declare_options(CLI::App& app, RawOptions& raw) {
@@ -79,11 +86,13 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   app.add_option("--max-tokens", raw.max_tokens, "Use only the first N steps of the sequence")
       ->check(CLI::Range(1L, kMostTokens))
       ->type_name("N");
+  declare_deviation_options(app, raw.deviations);
   app.add_option("--layers", raw.layers, "A-B or A: certify these layers only, counted from 0")->type_name("A-B");
   app.add_option("--effort", raw.effort, "fast or thorough; default: by the model's size")
       ->check(CLI::IsMember({"fast", "thorough"}))
       ->type_name("EFFORT");
-  app.add_option("--minutes", raw.minutes, "Time for the refinements of the thorough effort; what is proved by then is kept")
+  app.add_option("--minutes", raw.minutes,
+                 "Time for the refinements of the thorough effort; what is proved by then is kept")
       ->type_name("M");
   app.add_option("--threads", raw.threads, "Worker threads; default: one per processor")
       ->check(CLI::Range(1L, kMostThreads))
@@ -97,8 +106,8 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   app.add_flag("--hf-compat", raw.hf_compat,
                "Mamba-2 with groups: gated norm over all of d_inner, as transformers computes it");
   app.add_option("--fail-on", raw.fail_on,
-                 "Comma-separated comparisons; exit code 1 where one holds.\nNames: exponent, zeta, state_bound "
-                 "(largest upper bound over the layers)")
+                 "Comma-separated comparisons; exit code 1 where one holds.\nNames: exponent, zeta, state_bound, "
+                 "state_deviation, output_deviation\n(largest bound over the layers), uninformative (a count)")
       ->type_name("EXPR");
   app.add_flag("--json", raw.json, "The certificate's JSON on stdout and nothing else there");
   app.add_flag("--no-progress", raw.no_progress, "No progress on stderr");
@@ -187,8 +196,8 @@ void take_fail_on(const RawOptions& raw, CertifyCommand& command) {
       case FailOnQuantity::kStateDeviation:
       case FailOnQuantity::kOutputDeviation:
       case FailOnQuantity::kUninformative:
-        throw UsageError("--fail-on: '" + condition.text +
-                         "' needs a policy or a second model, which this build does not have");
+        if (!command.deviations.compares())
+          throw UsageError("--fail-on: '" + condition.text + "' needs --policy, --against or --adapter");
     }
   }
 }
@@ -200,6 +209,7 @@ CertifyCommand checked_command(const RawOptions& raw) {
   CertifyCommand command;
   command.model = raw.model;
   take_sequence(raw, command);
+  command.deviations = parse_deviation_options(raw.deviations, command.sequence_kind.has_value());
   if (!raw.layers.empty()) command.layers = parse_layers(raw.layers);
   if (!raw.effort.empty()) command.effort = raw.effort == "fast" ? Effort::kFast : Effort::kThorough;
   command.minutes = raw.minutes;
@@ -236,7 +246,6 @@ std::string model_name(const std::filesystem::path& model) {
 }
 
 std::variant<CertifyCommand, RequestedText> parse_certify_command(const std::vector<std::string>& arguments) {
-  refuse_flags_of_other_builds(arguments);
   RawOptions raw;
   CLI::App app(kDescription, "lyap certify");
   declare_options(app, raw);

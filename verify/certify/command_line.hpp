@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "verify/certify/certificate.hpp"
+#include "verify/certify/deviation_command.hpp"
 
 namespace lyap {
 
@@ -25,6 +26,7 @@ struct CertifyCommand {
   std::optional<std::filesystem::path> report;
   bool save_outputs = false;
   bool hf_compat = false;
+  DeviationCommand deviations;
   std::vector<FailOnCondition> fail_on;
   bool json = false;
   bool no_progress = false;

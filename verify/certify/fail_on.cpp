@@ -140,6 +140,11 @@ bool holds(const FailOnCondition& condition, double value) {
 
 FailOnOutcome judge(const FailOnCondition& condition, const FailOnValue& value) {
   FailOnOutcome outcome{condition, value, holds(condition, value.upper), Verdict::kUndecided};
+  if (condition.quantity == FailOnQuantity::kUninformative) {
+    // A count of loose bounds: they establish nothing and contradict nothing.
+    if (!outcome.holds) outcome.verdict = Verdict::kProven;
+    return outcome;
+  }
   switch (condition.comparison) {
     case FailOnComparison::kGreaterEqual:
     case FailOnComparison::kGreater:

@@ -48,7 +48,7 @@ struct FailOnValue {
 
 /// What became of one condition. `verdict` speaks of the requirement, which is the condition's negation for the real
 /// quantity: proven where the bound establishes it, refuted where a witness (or the bound itself) contradicts it,
-/// undecided otherwise.
+/// undecided otherwise. A count of uninformative bounds never refutes: a loose bound is no fact about the model.
 struct FailOnOutcome {
   FailOnCondition condition;
   FailOnValue value;

@@ -107,4 +107,22 @@ void send_arrays(const TrajectoryBounds& bounds, std::size_t layer, const ArrayS
   send.f64("trajectory.output.upper", bounds.output_upper, shape);
 }
 
+std::string deviation_array_prefix(const DeviationBounds& bounds) {
+  const std::string question = name_of(bounds.question);
+  if (bounds.comparison == Comparison::kPolicy) {
+    const bool universal = bounds.question == DeviationQuestion::kUniversal;
+    return "policy." + bounds.policy + "." + (universal ? question : std::string(name_of(bounds.method))) + ".";
+  }
+  const std::string pair = "pair." + question + ".";
+  return bounds.policy.empty() ? pair : pair + bounds.policy + "." + name_of(bounds.method) + ".";
+}
+
+void send_arrays(const DeviationBounds& bounds, std::size_t layer, const ArraySink& sink) {
+  const LayerSender send(layer, sink);
+  const std::string prefix = deviation_array_prefix(bounds);
+  send.per_channel(prefix + "state_deviation.upper", bounds.state.upper);
+  send.per_channel(prefix + "output_deviation.upper", bounds.output.upper);
+  if (bounds.block_output) send.f64(prefix + "block_output_deviation.upper", bounds.block_output->upper, {});
+}
+
 }  // namespace lyap

@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
 
 #include "verify/checkpoint/array_file.hpp"
+#include "verify/deviation_certificate.hpp"
 #include "verify/lyapunov_certificate.hpp"
 
 namespace lyap {
@@ -18,5 +20,11 @@ void send_arrays(const UniversalBounds& bounds, std::size_t layer, const ArraySi
 /// The same for the trajectory arrays, outputs included where there are any. The witness input is not sent where
 /// `bounds` has none.
 void send_arrays(const TrajectoryBounds& bounds, std::size_t layer, const ArraySink& sink);
+/// The bounds of one comparison by one method, under `layer.{i}.` and deviation_array_prefix.
+void send_arrays(const DeviationBounds& bounds, std::size_t layer, const ArraySink& sink);
+
+/// "policy.amp-bf16.interval-run.", "policy.amp-bf16.universal." (K for every input), "pair.local." (adapters too),
+/// "pair.local.amp-bf16.interval-run." (the second model's program).
+[[nodiscard]] std::string deviation_array_prefix(const DeviationBounds& bounds);
 
 }  // namespace lyap

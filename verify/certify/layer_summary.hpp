@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "verify/checkpoint/checkpoint.hpp"
+#include "verify/deviation_certificate.hpp"
 #include "verify/lyapunov_certificate.hpp"
 
 namespace lyap {
@@ -55,6 +56,7 @@ struct LayerSummary {
   theory::StepSizeLimits step_limits;
   std::optional<UniversalSummary> universal;
   std::optional<TrajectorySummary> trajectory;
+  std::vector<DeviationBounds> deviations;  ///< consistent; Theorems 3 and 4
 };
 
 [[nodiscard]] const char* name_of(LayerKind kind);

@@ -72,6 +72,50 @@ void add_tier_sentences(const Certificate& certificate, std::vector<std::string>
   sentences.push_back("Trajectory claims say nothing about other sequences, nor about what comes after the last step.");
 }
 
+void add_policy_sentences(const Certificate& certificate, std::vector<std::string>& sentences) {
+  sentences.push_back(
+      "Claims with a policy are about the programs that the claim describes (soundness DEPLOYED). Whether a given "
+      "kernel "
+      "is one of them is not shown here: its rounding sites have to be compared with the policy's, or its scan inputs "
+      "recorded (--trace).");
+  sentences.push_back(
+      "What was measured for a policy comes from one run of lyap's own emulation on a processor: bit for bit at every "
+      "rounding site of the policy, sums in binary32 in the order of the matrix library. A tensor core's order of "
+      "summation is not reproduced. It proves nothing.");
+  if (certificate.second_model) {
+    sentences.push_back(
+        "The program of the second model is bounded on the sequence only; for every input the second model is compared "
+        "in real arithmetic.");
+  }
+}
+
+void add_second_model_sentences(const SecondModelDescription& second, std::vector<std::string>& sentences) {
+  if (second.comparison == Comparison::kPair) {
+    sentences.push_back("The two models are compared block by block; final norms and heads are not compared.");
+    return;
+  }
+  sentences.push_back(
+      "Claims about the adapter are about the merged model W + scale B A, before merging rounds it to a type. What an "
+      "attached adapter computes may differ.");
+  for (const std::string& remark : second.remarks) sentences.push_back("Adapter: " + remark);
+}
+
+/// What Theorems 3 and 4 leave open in this run.
+void add_comparison_sentences(const Certificate& certificate, std::vector<std::string>& sentences) {
+  sentences.push_back(
+      "Deviations are those of single blocks. Bounds of blocks cannot be joined into one of the stacked layers: "
+      "nothing "
+      "is said about logits or answers.");
+  sentences.push_back(
+      "Under a perturbation at every step a deviation does not decay to zero; only the part that different initial "
+      "states cause does.");
+  sentences.push_back(
+      "A bound that is as large as what it bounds the change of is not informative; that is a property of the method "
+      "and says nothing about the model.");
+  if (!certificate.policies.empty()) add_policy_sentences(certificate, sentences);
+  if (certificate.second_model) add_second_model_sentences(*certificate.second_model, sentences);
+}
+
 }  // namespace
 
 std::vector<std::string> not_covered_sentences(const Certificate& certificate) {
@@ -80,16 +124,23 @@ std::vector<std::string> not_covered_sentences(const Certificate& certificate) {
       "The exponent is that of each layer's recurrence with its inputs held fixed, not that of the stacked layers and "
       "not that of the loop in which a model reads "
       "its own output.");
+  const bool compares = !certificate.policies.empty() || certificate.second_model.has_value();
   sentences.push_back(
-      "All claims are about real arithmetic on the stored weights (soundness REAL); rounding in the program that runs "
-      "the model is not covered.");
+      compares ? "Claims without a policy are about real arithmetic on the stored weights (soundness REAL)."
+               : "All claims are about real arithmetic on the stored weights (soundness REAL); rounding in the program "
+                 "that runs the model is not covered.");
+  if (compares) {
+    add_comparison_sentences(certificate, sentences);
+  } else {
+    sentences.push_back(
+        "Theorems 3 and 4 (mixed precision, quantised or fine-tuned weights, changed inputs at every step) are not "
+        "part of this certificate. Under a perturbation at every step a deviation does not decay to zero.");
+  }
   sentences.push_back(
-      "Theorems 3 and 4 (mixed precision, quantised or fine-tuned weights, changed inputs at every step) are not part "
-      "of this certificate. Under a perturbation "
-      "at every step a deviation does not decay to zero.");
-  sentences.push_back(
-      "Residual stream, gate, output projection and language-model head are not covered: outputs are the scan's, after "
-      "D and before the gate.");
+      std::string("Residual stream and language-model head are not covered") +
+      (compares
+           ? "; outputs are the scan's, after D and before the gate, and where they are named so the block's."
+           : ", and neither are gate and output projection: outputs are the scan's, after D and before the gate."));
   add_tier_sentences(certificate, sentences);
   const bool clamped = std::any_of(certificate.layers.begin(), certificate.layers.end(), [](const LayerSummary& layer) {
     return layer.step_limits.lower > 0.0 || layer.step_limits.upper < std::numeric_limits<double>::infinity();

@@ -6,6 +6,7 @@
 #include "numerics/contract_violation.hpp"
 #include "numerics/resource_error.hpp"
 #include "numerics/rounding.hpp"
+#include "verify/certify/deviation_table.hpp"
 #include "verify/certify/exit_code.hpp"
 #include "verify/certify/interrupt.hpp"
 #include "verify/certify/sibling_program.hpp"
@@ -35,9 +36,14 @@ std::optional<std::filesystem::path> report_program(const CertifyCommand& comman
 
 void print_summary(const CertifyCommand& command, const Certificate& certificate, std::ostream& stream, bool colours) {
   for (const std::string& remark : certificate.model.remarks) stream << "Note: " << remark << '\n';
-  stream << summary_table(certificate) << '\n'
-         << theorem_sentences(certificate) << '\n'
-         << result_lines(certificate, colours);
+  if (certificate.second_model) {
+    for (const std::string& remark : certificate.second_model->remarks)
+      stream << "Note on " << certificate.second_model->name << ": " << remark << '\n';
+  }
+  stream << summary_table(certificate) << '\n';
+  const std::string deviations = deviation_tables(certificate);
+  if (!deviations.empty()) stream << deviations << '\n';
+  stream << theorem_sentences(certificate) << '\n' << result_lines(certificate, colours);
   if (refinements_were_ended()) {
     stream << "Ctrl-C ended the refinements early: everything stated is proved, and the layers that could be sharper "
               "say \"complete\": false.\n";

@@ -6,6 +6,7 @@
 
 #include "numerics/rounding.hpp"
 #include "verify/certify/bound_text.hpp"
+#include "verify/certify/deviation_table.hpp"
 
 namespace lyap {
 namespace {
@@ -164,6 +165,14 @@ std::string output_sentence(const Certificate& certificate) {
   return text + ".\n";
 }
 
+std::string deviation_theorem_sentences(const Certificate& certificate) {
+  const std::string sentences = deviation_sentences(certificate);
+  if (sentences.empty()) return "Theorems 3 and 4 (mixed precision, fine-tuning): not part of this certificate.\n";
+  return "Theorems 3 and 4 (states and outputs of another run): bounds of single layers, which say nothing about the "
+         "model's answers.\n" +
+         sentences;
+}
+
 std::string coloured(Verdict verdict, bool colours) {
   if (!colours) return name_of(verdict);
   const char* code = verdict == Verdict::kProven    ? "\033[1;32m"
@@ -204,7 +213,7 @@ std::string theorem_sentences(const Certificate& certificate) {
       universal.empty() ? "Theorem 1 (states), every input: no distance between two states grows.\n" : universal;
   text += trajectory_sentence(certificate);
   text += output_sentence(certificate);
-  text += "Theorems 3 and 4 (mixed precision, fine-tuning): not part of this certificate.\n";
+  text += deviation_theorem_sentences(certificate);
   std::istringstream lines(text);
   std::string result;
   for (std::string line; std::getline(lines, line);) result += wrapped(line);
@@ -217,9 +226,11 @@ std::string result_lines(const Certificate& certificate, bool colours) {
                                              [](const Claim& claim) { return claim.verdict == Verdict::kProven; }));
   std::string text;
   for (const FailOnOutcome& outcome : certificate.fail_on) {
-    text += "--fail-on " + outcome.condition.text + (outcome.holds ? " holds" : " does not hold") +
-            ": the largest bound is " + short_upper_decimal(outcome.value.upper) + ", in layer " +
-            std::to_string(outcome.value.layer) + ".\n";
+    text += "--fail-on " + outcome.condition.text + (outcome.holds ? " holds" : " does not hold") + ": ";
+    text += outcome.condition.quantity == FailOnQuantity::kUninformative
+                ? "the count is " + short_upper_decimal(outcome.value.upper) + ".\n"
+                : "the largest bound is " + short_upper_decimal(outcome.value.upper) + ", in layer " +
+                      std::to_string(outcome.value.layer) + ".\n";
   }
   text += "Result: " + coloured(overall_verdict(certificate), colours) + "; " + std::to_string(proven) + " of " +
           counted(certificate.claims.size(), "claim") + " established.\n";

@@ -200,7 +200,7 @@ bool asks_for_random_blocks(const std::vector<std::string>& arguments) {
 RandomBlocksCommand parse_random_blocks_command(const std::vector<std::string>& arguments) {
   RandomBlocksCommand command;
   command.text = "lyap certify";
-  for (const std::string& argument : arguments) command.text += " " + quoted_for_shell(argument);
+  for (const std::string& argument : arguments) command.text.append(" ").append(quoted_for_shell(argument));
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
     if (!argument.starts_with("-") || argument == "-" || argument == "--")

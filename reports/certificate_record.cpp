@@ -56,6 +56,7 @@ RecordedClaim read_claim(const JsonView& place) {
   claim.formula = place.text_or("formula", "");
   claim.domain = place.text_or("domain", "");
   claim.soundness = one_of(place.at("soundness"), {"REAL", "DEPLOYED"});
+  claim.program = place.text_or("program", "");
   claim.verdict = one_of(place.at("verdict"), {"proven", "undecided", "refuted"});
   claim.reason = place.text_or("reason", "");
   if (const auto bound = place.find("bound")) claim.bound = read_stated_number(*bound);
@@ -94,6 +95,37 @@ void read_model(const JsonView& model, CertificateRecord& record) {
   for (const JsonView& file : model.at("files").elements()) {
     record.model_files.push_back({file.at("file").text(), file.at("sha256").text()});
   }
+}
+
+std::string joined_elements(const JsonView& list) {
+  std::string text;
+  for (const JsonView& item : list.elements()) text += (text.empty() ? "" : ", ") + item.any_text();
+  return text;
+}
+
+RecordedSecondModel read_second_model(const JsonView& root, const char* key) {
+  RecordedSecondModel second;
+  const auto model = root.find(key);
+  if (!model) return second;
+  second.name = model->at("name").text();
+  if (const auto targets = model->find("targets")) second.details = "on " + joined_elements(*targets);
+  if (const auto ranks = model->find("ranks"))
+    second.details += (second.details.empty() ? "rank " : ", rank ") + joined_elements(*ranks);
+  for (const JsonView& file : model->at("files").elements())
+    second.files.push_back({file.at("file").text(), file.at("sha256").text()});
+  return second;
+}
+
+/// What was compared: the policies' summaries, the second model.
+void read_comparisons(const JsonView& root, CertificateRecord& record) {
+  if (const auto options = root.find("options")) {
+    if (const auto policies = options->find("policies")) {
+      for (const JsonView& policy : policies->elements())
+        record.policy_summaries[policy.at("name").text()] = policy.at("summary").text();
+    }
+  }
+  record.other_checkpoint = read_second_model(root, "model2");
+  record.adapter = read_second_model(root, "adapter");
 }
 
 void read_provenance(const JsonView& root, CertificateRecord& record) {
@@ -150,6 +182,7 @@ CertificateRecord read_certificate(const std::filesystem::path& path) {
   require_verdict_fits(root.at("verdict"), record);
   for (const JsonView& sentence : root.at("not_covered").elements()) record.not_covered.push_back(sentence.text());
   for (const JsonView& layer : root.at("layers").elements()) record.layers.push_back(read_layer_summary(layer));
+  read_comparisons(root, record);
   read_provenance(root, record);
   read_arrays(path, root, record);
   const std::vector<JsonView> summaries = root.at("layers").elements();

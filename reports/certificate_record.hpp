@@ -23,6 +23,7 @@ struct RecordedClaim {
   std::string quantity;              ///< what the bound bounds, e.g. zeta; may be empty
   std::optional<std::size_t> layer;  ///< empty: all layers
   std::string statement, formula, domain, soundness;
+  std::string program;          ///< the programs that a claim about a policy speaks of; empty: real arithmetic
   std::string verdict, reason;  ///< proven | undecided | refuted; why not proven, where the certificate says so
   std::optional<StatedNumber> bound, lower_bound, witness;  ///< bound: upper; witness: a value that is reached
   std::string witness_note;                                 ///< how to reproduce the witness
@@ -60,6 +61,13 @@ struct RecordedCondition {
   bool holds = false;
 };
 
+/// The second model of a comparison.
+struct RecordedSecondModel {
+  std::string name;     ///< of its folder; empty: there is none
+  std::string details;  ///< an adapter's targets and ranks
+  std::vector<RecordedFile> files;
+};
+
 struct LabelledText {
   std::string label, text;
 };
@@ -75,6 +83,8 @@ struct CertificateRecord {
   RecordedFile arrays;
   std::vector<LabelledText> provenance;  ///< tool.*, command, date
   std::vector<RecordedClaim> claims;
+  std::map<std::string, std::string> policy_summaries;  ///< by name
+  RecordedSecondModel other_checkpoint, adapter;
   std::vector<RecordedCondition> conditions;
   std::vector<RecordedLayer> layers;
   std::vector<std::string> not_covered;

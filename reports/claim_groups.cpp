@@ -16,7 +16,7 @@ constexpr std::size_t kClaimsShown = 12;
 
 auto group_key(const RecordedClaim& claim) {
   return std::tie(claim.theorem, claim.tier, claim.comparison, claim.policy, claim.method, claim.quantity,
-                  claim.formula, claim.domain, claim.soundness);
+                  claim.formula, claim.domain, claim.soundness, claim.program);
 }
 
 bool same_group(const RecordedClaim& a, const RecordedClaim& b) { return group_key(a) == group_key(b); }
@@ -93,6 +93,7 @@ data claim_groups(const CertificateRecord& record) {
     item.set("title", group_title(first));
     set_unless_empty(item, "formula", first.formula);
     set_unless_empty(item, "domain", first.domain);
+    set_unless_empty(item, "program", first.program);
     item.set("soundness", soundness_words(first));
     item.set("open", group.size() <= kClaimsShown);
     item.set("tally", std::to_string(proven) + " of " + std::to_string(group.size()) + " proved");

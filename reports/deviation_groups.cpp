@@ -5,12 +5,21 @@
 namespace lyap {
 namespace {
 
-DeviationGroup& group_of(std::vector<DeviationGroup>& groups, const RecordedDeviation& bound) {
+DeviationGroup& group_of(std::vector<DeviationGroup>& groups, const RecordedDeviation& bound,
+                         const CertificateRecord& record) {
   for (DeviationGroup& group : groups) {
     if (group.comparison == bound.comparison && group.policy == bound.policy) return group;
   }
-  groups.push_back({bound.comparison, bound.policy, {}});
-  return groups.back();
+  DeviationGroup& group = groups.emplace_back();
+  group.comparison = bound.comparison;
+  group.policy = bound.policy;
+  const auto summary = record.policy_summaries.find(bound.policy);
+  if (summary != record.policy_summaries.end()) group.policy_summary = summary->second;
+  if (bound.comparison == "policy") return group;
+  const RecordedSecondModel& second = bound.comparison == "adapter" ? record.adapter : record.other_checkpoint;
+  group.second_name = second.name;
+  group.second_details = second.details;
+  return group;
 }
 
 }  // namespace
@@ -19,7 +28,7 @@ std::vector<DeviationGroup> deviation_groups(const CertificateRecord& record) {
   std::vector<DeviationGroup> groups;
   for (const RecordedLayer& layer : record.layers) {
     for (const RecordedDeviation& bound : layer.deviations) {
-      DeviationGroup& group = group_of(groups, bound);
+      DeviationGroup& group = group_of(groups, bound, record);
       if (group.layers.empty() || group.layers.back().layer != &layer) group.layers.push_back({&layer, {}});
       group.layers.back().bounds.push_back(&bound);
     }

@@ -18,6 +18,8 @@ struct LayerDeviations {
 /// in the arithmetic of a policy.
 struct DeviationGroup {
   std::string comparison, policy;
+  std::string policy_summary;               ///< may be empty
+  std::string second_name, second_details;  ///< of the other checkpoint or adapter; may be empty
   std::vector<LayerDeviations> layers;
 };
 

@@ -50,8 +50,7 @@ RecordedQuantity read_quantity(const JsonView& place) {
   if (const auto relative = find_size(place, "relative")) quantity.relative = *relative;
   quantity.informative = read_flag(place.at("informative"));
   if (quantity.informative != (quantity.relative < 1)) place.fail("\"informative\" contradicts the relative bound");
-  if (quantity.measured && !(*quantity.measured <= quantity.bound + quantity.decaying))
-    place.fail("what was measured is above its bound");
+  if (quantity.measured && !(*quantity.measured <= quantity.bound)) place.fail("what was measured is above its bound");
   return quantity;
 }
 

@@ -10,41 +10,32 @@
 namespace lyap {
 namespace {
 
-struct PolicyWords {
-  const char* name;
-  const char* words;
-};
-constexpr PolicyWords kPolicyWords[] = {
-    {"fp32", "float32 everywhere"},
-    {"tf32", "matrix products in TF32, everything else in float32"},
-    {"amp-bf16", "autocast to bfloat16, weights kept in float32, fused kernels"},
-    {"amp-fp16", "autocast to float16, weights kept in float32, fused kernels"},
-    {"all-bf16", "weights and residual stream stored in bfloat16, fused kernels"},
-    {"all-fp16", "weights and residual stream stored in float16, fused kernels"},
-    {"plain-amp-bf16", "autocast to bfloat16, weights kept in float32, PyTorch without fused kernels"},
-    {"plain-amp-fp16", "autocast to float16, weights kept in float32, PyTorch without fused kernels"},
-    {"plain-all-bf16", "weights and residual stream stored in bfloat16, PyTorch without fused kernels"},
-    {"plain-all-fp16", "weights and residual stream stored in float16, PyTorch without fused kernels"},
-};
+/// The policy's own summary, with the names of types that people use.
+std::string policy_words(const DeviationGroup& group) {
+  std::string words = group.policy_summary;
+  for (std::size_t at = words.find("binary32"); at != std::string::npos; at = words.find("binary32", at))
+    words.replace(at, 8, "float32");
+  return words.empty() ? "the arithmetic of the policy " + group.policy : words;
+}
 
-std::string policy_words(const std::string& policy) {
-  for (const auto& [name, words] : kPolicyWords) {
-    if (policy == name) return words;
-  }
-  return "arithmetic of the policy " + policy;
+std::string second_words(const DeviationGroup& group) {
+  return (group.comparison == "adapter" ? "the adapter" : "the other checkpoint") +
+         (group.second_name.empty() ? "" : " " + group.second_name);
 }
 
 std::string title_of(const DeviationGroup& group) {
   if (group.comparison == "policy") return group.policy;
-  const std::string title = group.comparison == "adapter" ? "The adapter" : "The other checkpoint";
+  std::string title = second_words(group);
+  title.front() = 'T';
   return group.policy.empty() ? title : title + ", in " + group.policy;
 }
 
 std::string description_of(const DeviationGroup& group) {
-  if (group.comparison == "policy") return policy_words(group.policy);
-  const std::string base =
-      group.comparison == "adapter" ? "this model with a LoRA adapter" : "a second set of weights of the same shape";
-  return base + (group.policy.empty() ? ", both in exact arithmetic" : ", computed with " + policy_words(group.policy));
+  if (group.comparison == "policy") return policy_words(group);
+  const std::string base = group.comparison == "adapter"
+                               ? "LoRA, merged" + (group.second_details.empty() ? "" : ", " + group.second_details)
+                               : "other weights of the same shape";
+  return base + (group.policy.empty() ? "; both in exact arithmetic" : "; computed in: " + policy_words(group));
 }
 
 /// "layer 3", "layers 0, 1 and 4", "layers 0, 1, 2, 3 and 8 more".
@@ -198,14 +189,13 @@ void say_decided(const DeviationGroup& group, Domain domain, const Layers& good,
                                                " of what a typical scan output can, whatever the input,"
                                          : relative_text(state.relative) + " of a typical state and " +
                                                relative_text(output.relative) + " of a typical scan output";
-  const std::string changed = group.comparison == "adapter" ? "the adapter" : "the other checkpoint";
   std::set<std::string> methods = state.methods;
   methods.insert(output.methods.begin(), output.methods.end());
   const bool exact_program = methods.contains("interval run");
   sentence.action = policy ? "Run " + which + " in " + group.policy + " if " +
                                  (exact_program ? "your program rounds exactly where the policy says and " : "") +
                                  "a change of at most " + shares + " is acceptable"
-                           : "Expect " + changed + (group.policy.empty() ? "" : " in " + group.policy) +
+                           : "Expect " + second_words(group) + (group.policy.empty() ? "" : " in " + group.policy) +
                                  (exact_program ? ", if your program rounds exactly where the policy says," : "") +
                                  " to change " + which + " by at most " + shares + largest_part(group, domain);
   if (!rest.empty()) sentence.action += "; for " + layers_words(indices(rest)) + " the bounds decide nothing";
@@ -295,6 +285,24 @@ void add_parts(const DeviationGroup& group, DeviationSentence& sentence) {
                      "whole bound is the staying part, kept up by a perturbation at every step.");
 }
 
+/// Decays or states kept in a type in which a decay may round to 1.
+void add_lost_contraction(const DeviationGroup& group, DeviationSentence& sentence) {
+  std::set<std::string> types, said;
+  for (const LayerDeviations& layer : group.layers) {
+    for (const RecordedDeviation* bound : layer.bounds) {
+      for (const RecordedLostContraction& lost : bound->lost_contraction) {
+        if (!lost.stored_so || lost.ever == 0) continue;
+        types.insert(lost.type);
+        said.insert(std::to_string(layer.layer->index));
+      }
+    }
+  }
+  if (types.empty()) return;
+  sentence.notes.push_back("Contraction may be lost: decay or state is kept in " + joined(types) + ", and in " +
+                           std::to_string(said.size()) + (said.size() == 1 ? " layer" : " layers") +
+                           " some decay may round to 1 there; keep them in float32, or see the table of types below.");
+}
+
 }  // namespace
 
 DeviationSentence deviation_sentence(const DeviationGroup& group) {
@@ -316,6 +324,7 @@ DeviationSentence deviation_sentence(const DeviationGroup& group) {
   add_block_output(group, main, sentence);
   if (main != Domain::kOwnInput) add_own_input(group, sentence);
   add_every_input(group, main, sentence);
+  add_lost_contraction(group, sentence);
   add_parts(group, sentence);
   return sentence;
 }

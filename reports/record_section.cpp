@@ -81,6 +81,9 @@ data provenance_list(const CertificateRecord& record) {
 data file_list(const CertificateRecord& record) {
   data list{data::type::list};
   std::vector<RecordedFile> files = record.model_files;
+  for (const RecordedSecondModel* second : {&record.other_checkpoint, &record.adapter}) {
+    for (const RecordedFile& file : second->files) files.push_back({second->name + "/" + file.file, file.sha256});
+  }
   files.push_back(record.arrays);
   for (const RecordedFile& file : files) {
     data item;

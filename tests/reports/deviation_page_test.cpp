@@ -77,7 +77,7 @@ TEST(DeviationSentences, a_policy_that_is_informative_everywhere_says_when_to_us
             "Proved on the given 2048 steps, with the same input to the layer, by interval run: at least half of the "
             "states and outputs of a layer never move further than this share of their largest size (most: layer 2). "
             "Measured: 0.72\u00a0% (states) and 0.72\u00a0% (scan outputs).");
-  EXPECT_THAT(sentence.description, HasSubstr("autocast to bfloat16"));
+  EXPECT_THAT(sentence.description, ::testing::Eq("summary of amp-bf16, weights stored in float32"));
 }
 
 TEST(DeviationSentences, a_layer_without_an_informative_bound_is_named) {
@@ -128,11 +128,28 @@ TEST(DeviationSentences, a_pair_names_both_questions_and_the_tensor_that_matters
   what.deviations->pair = true;
   what.deviations->pair_policy = "amp-bf16";
   const DeviationSentence sentence = sentence_of(what);
-  EXPECT_EQ(sentence.title, "The other checkpoint");
-  EXPECT_THAT(sentence.action, AllOf(HasSubstr("Expect the other checkpoint to change every layer by at most"),
+  EXPECT_EQ(sentence.title, "The other checkpoint tuned");
+  EXPECT_THAT(sentence.action, AllOf(HasSubstr("Expect the other checkpoint tuned to change every layer by at most"),
                                      HasSubstr("the largest part comes from x_proj (layer 2)")));
   EXPECT_THAT(sentence.notes, ::testing::Contains(HasSubstr("Own input")));
-  EXPECT_EQ(sentence_of(what, 1).title, "The other checkpoint, in amp-bf16");
+  EXPECT_EQ(sentence_of(what, 1).title, "The other checkpoint tuned, in amp-bf16");
+}
+
+TEST(DeviationSentences, an_adapter_is_named_with_its_targets_and_ranks) {
+  Fabrication what = small();
+  what.deviations->policies = {};
+  what.deviations->adapter = true;
+  const DeviationSentence sentence = sentence_of(what);
+  EXPECT_EQ(sentence.title, "The adapter my-lora");
+  EXPECT_EQ(sentence.description, "LoRA, merged, on in_proj, x_proj, rank 8; both in exact arithmetic");
+  EXPECT_THAT(render_report({record_of(what)}), HasSubstr("my-lora/adapter_model.safetensors"));
+}
+
+TEST(DeviationSentences, a_stored_type_that_may_lose_contraction_is_named) {
+  Fabrication what = small();
+  EXPECT_THAT(sentence_of(what).notes, Not(::testing::Contains(HasSubstr("Contraction may be lost"))));
+  what.change_json = [](json& c) { c["layers"][1]["policies"][0]["lost_contraction"][2]["stored_so"] = true; };
+  EXPECT_THAT(sentence_of(what).notes, ::testing::Contains(HasSubstr("kept in bfloat16, and in 1 layer some decay")));
 }
 
 TEST(DeviationSentences, both_parts_are_named_and_only_the_initial_one_decays) {
@@ -200,7 +217,7 @@ TEST(DeviationPage, opens_with_what_was_compared_and_what_to_do) {
   std::size_t last = 0;
   for (const char* part :
        {"<p class=\"word\">", "What was compared, and what to do", "<a href=\"#deviation-0-0\">amp-bf16</a>",
-        "Run every layer in amp-bf16 if", "<a href=\"#deviation-0-2\">The other checkpoint</a>",
+        "Run every layer in amp-bf16 if", "<a href=\"#deviation-0-2\">The other checkpoint tuned</a>",
         "What is proved about this model", "How far other precision or other weights move a layer",
         "id=\"deviation-0-0\"", "data-kind=\"envelope\"", "Where contraction is lost", "id=\"deviation-0-2\"",
         "Where the deviation of layer 0 comes from", "What is not covered"}) {
@@ -236,7 +253,7 @@ TEST(DeviationPage, a_certificate_that_compares_nothing_says_nothing_of_it) {
 TEST(DeviationPage, types_that_a_policy_does_not_store_are_told_apart) {
   const std::string text = without_scripts(render_report({record_of(small())}));
   EXPECT_THAT(text, AllOf(HasSubstr("Decay and state are kept in float32 here"), HasSubstr("5628 of 18432"),
-                          HasSubstr("class=\"aside\"")));
+                          HasSubstr("<dt>Programs</dt>"), HasSubstr("class=\"aside\"")));
 }
 
 TEST(DeviationPage, three_policies_by_four_methods_on_sixty_four_layers_stay_below_seven_megabytes) {

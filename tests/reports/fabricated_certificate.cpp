@@ -145,8 +145,12 @@ json claims(const Fabrication& what, const std::vector<NamedArray>& arrays) {
                              "On this sequence no state of layer " + std::to_string(i) + " moves further in " + policy +
                                  " than the bound.",
                              "|h'_t - h_t| <= bound"));
-        list.back().update(
-            {{"comparison", "policy"}, {"policy", policy}, {"method", "interval-run"}, {"bound", stated(0.13)}});
+        list.back().update({{"comparison", "policy"},
+                            {"policy", policy},
+                            {"method", "interval-run"},
+                            {"soundness", "DEPLOYED"},
+                            {"program", "Every program that rounds exactly where the policy says."},
+                            {"bound", stated(0.13)}});
       }
     }
     if (!what.trajectory) continue;
@@ -204,6 +208,7 @@ json certificate(const Fabrication& what, const std::vector<NamedArray>& arrays,
   result["claims"] = claims(what, arrays);
   result["layers"] = json::array();
   for (std::size_t i = 0; i < what.layers; ++i) result["layers"].push_back(layer_summary(what, arrays, i));
+  if (what.deviations) describe_comparisons(*what.deviations, result);
   result["not_covered"] =
       json::array({"Rounding in the program that runs the model is not covered.",
                    "Trajectory claims say nothing about other sequences, nor about what comes after the last step."});

@@ -44,7 +44,7 @@ json envelope(const FabricatedDeviations& what, const Level& level, std::uint64_
                     {"end", (i + 1) * what.steps / points},
                     {"bound", stated(measured * level.ratio * 1.2)},
                     {"measured", what.measured ? json(measured) : json(nullptr)},
-                    {"size", size}});
+                    {"size", stated(size)}});
   }
   return list;
 }
@@ -114,7 +114,36 @@ json overflow_finding(bool one) {
               {"type", "float16"}};
 }
 
+json file(const char* name) { return json{{"file", name}, {"sha256", std::string(64, 'c')}}; }
+
 }  // namespace
+
+void describe_comparisons(const FabricatedDeviations& what, json& certificate) {
+  json& options = certificate["options"];
+  options["policies"] = json::array();
+  for (const std::string& policy : what.policies) {
+    options["policies"].push_back(
+        {{"name", policy}, {"summary", "summary of " + policy + ", weights stored in binary32"}});
+  }
+  certificate["model2"] = nullptr;
+  certificate["adapter"] = nullptr;
+  if (what.pair) {
+    certificate["model2"] = {{"name", "tuned"},
+                             {"family", "mamba"},
+                             {"layout", "huggingface"},
+                             {"remarks", json::array()},
+                             {"files", json::array({file("model.safetensors")})}};
+  }
+  if (what.adapter) {
+    certificate["adapter"] = {{"name", "my-lora"},
+                              {"base_model", nullptr},
+                              {"modules", 12},
+                              {"targets", {"in_proj", "x_proj"}},
+                              {"ranks", {8}},
+                              {"remarks", json::array()},
+                              {"files", json::array({file("adapter_model.safetensors")})}};
+  }
+}
 
 json fabricate_policies(const FabricatedDeviations& what, std::size_t index, bool mamba2) {
   const bool vacuous =

@@ -23,4 +23,7 @@ struct FabricatedDeviations {
 nlohmann::json fabricate_policies(const FabricatedDeviations& what, std::size_t index, bool mamba2);
 nlohmann::json fabricate_pairs(const FabricatedDeviations& what, std::size_t index);
 
+/// The policies' summaries and the second model, as the certificate's top states them.
+void describe_comparisons(const FabricatedDeviations& what, nlohmann::json& certificate);
+
 }  // namespace lyap::testing

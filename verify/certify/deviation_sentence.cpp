@@ -179,10 +179,9 @@ std::vector<std::string> deviation_findings(const DeviationGroup& group) {
       }
       for (const LostContraction& lost : bounds->lost_contraction) {
         if (!lost.stored_so || lost.states_ever == 0) continue;
-        add(group.policy + " stores decay or state in " + lost.type + ": in " + place +
-            std::to_string(lost.states_ever) + " of " + std::to_string(lost.states) +
-            " states may have a decay that rounds to 1, so the computed recurrence need not contract there; keep "
-            "them in binary32.");
+        add(group.policy + " stores a or h in " + lost.type + ": in " + place + std::to_string(lost.states_ever) +
+            " of " + std::to_string(lost.states) +
+            " states a may round to 1, so the computed recurrence need not contract there; keep both in binary32.");
       }
     }
   }

@@ -36,8 +36,8 @@ std::optional<double> relative_of(const LayerDeviations& layer, DeviationQuantit
   return quantity_of(*bounds, quantity)->relative_median;
 }
 
-std::string relative_text(const std::optional<double>& relative) {
-  return relative && *relative > kLargestShown ? "> 1e6" : number_or_dash(relative);
+std::string capped_text(const std::optional<double>& value) {
+  return value && *value > kLargestShown ? "> 1e6" : number_or_dash(value);
 }
 
 std::string table_of(const DeviationGroup& group) {
@@ -60,22 +60,22 @@ std::string table_of(const DeviationGroup& group) {
                  : is_weights ? "weights"
                               : name_of(bounds.method),
                  short_upper_decimal(whole_bound(state)), number_or_dash(state.measured),
-                 number_or_dash(state.ratio_median), relative_text(h), relative_text(y), relative_text(o),
+                 capped_text(state.ratio_median), capped_text(h), capped_text(y), capped_text(o),
                  std::max({h.value_or(0.0), y.value_or(0.0), o.value_or(0.0)}) < 1.0 ? "" : "not informative");
   }
   return text;
 }
 
 const char* question_title(DeviationQuestion question) {
-  return question == DeviationQuestion::kLocal ? "same block input, on the sequence"
-         : question == DeviationQuestion::kOwn ? "each model's own block input, on the sequence"
+  return question == DeviationQuestion::kLocal ? "same block input on the sequence"
+         : question == DeviationQuestion::kOwn ? "each model's own block input on the sequence"
                                                : "every input, K";
 }
 
 std::string title_of(const DeviationGroup& group, const Certificate& certificate) {
   const theory::PrecisionPolicy* policy = theory::find_policy(group.policy);
-  return group_name(group, certificate) + " (" + question_title(group.question) + ")" +
-         (policy == nullptr ? "" : std::string(": ") + policy->summary) + "\n";
+  return group_name(group, certificate) + ", " + question_title(group.question) +
+         (policy == nullptr ? "" : std::string("\n(") + policy->summary + ")") + "\n";
 }
 
 bool has_sequence_group(const std::vector<DeviationGroup>& groups, const DeviationGroup& of) {
@@ -88,10 +88,10 @@ bool has_sequence_group(const std::vector<DeviationGroup>& groups, const Deviati
 std::string measured_legend(const std::vector<DeviationGroup>& groups) {
   const bool emulated =
       std::any_of(groups.begin(), groups.end(), [](const DeviationGroup& group) { return !group.policy.empty(); });
-  return emulated
-             ? "measured: one run of lyap's own emulation on this processor, which proves nothing; ratio: bound to "
-               "measured, median.\n"
-             : "measured: least distance of the two enclosed runs; ratio: bound to measured, median.\n";
+  const std::string ratio = "; ratio: bound to measured, median.\n";
+  return (emulated ? "measured: one run of lyap's own emulation, which proves nothing"
+                   : "measured: least distance of the two enclosed runs") +
+         ratio;
 }
 
 }  // namespace

@@ -8,6 +8,30 @@
 #include "numerics/vector_functions.hpp"
 
 namespace lyap {
+namespace {
+
+constexpr std::size_t kRows = 4;
+
+/// Adds kCount rows of weights times their sources to `up`, and minus them to `down`. Called while rounding is upward.
+template <std::size_t kCount>
+void add_rows(const double* weights, const double* source, std::size_t columns, double* up, double* down) {
+  double s[kCount], negated[kCount];
+  for (std::size_t r = 0; r < kCount; ++r) {
+    s[r] = source[r];
+    negated[r] = pinned(-s[r]);
+  }
+  for (std::size_t j = 0; j < columns; ++j) {
+    double high = up[j], low = down[j];
+    for (std::size_t r = 0; r < kCount; ++r) {
+      high += weights[r * columns + j] * s[r];
+      low += weights[r * columns + j] * negated[r];
+    }
+    up[j] = high;
+    down[j] = low;
+  }
+}
+
+}  // namespace
 
 RandomBlockParameters::RandomBlockParameters(const RandomBlock& block, RandomBlockVariant variant)
     : block_(block),
@@ -37,12 +61,12 @@ void RandomBlockParameters::project(std::size_t begin, std::size_t end) {
       up[d] = block_.bias[d];
       down[d] = -block_.bias[d];
     }
-    for (std::size_t k = 0; k < width; ++k) {
-      const double* const row = &block_.weights[k * columns_];
-      const double s = source_[t * width + k], negated = pinned(-s);
-      for (std::size_t j = 0; j < columns_; ++j) {
-        up[j] += row[j] * s;
-        down[j] += row[j] * negated;
+    for (std::size_t k = 0; k < width; k += kRows) {
+      if (width - k >= kRows) {
+        add_rows<kRows>(&block_.weights[k * columns_], &source_[t * width + k], columns_, up, down);
+      } else {
+        for (std::size_t last = k; last < width; ++last)
+          add_rows<1>(&block_.weights[last * columns_], &source_[t * width + last], columns_, up, down);
       }
     }
   }

@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <sstream>
 
 #include "numerics/resource_error.hpp"
+#include "tests/verify/fake_tiers.hpp"
 #include "tests/verify/json_schema.hpp"
 #include "verify/certify/exit_code.hpp"
 #include "verify/certify/run_certify.hpp"
@@ -25,59 +25,6 @@ using ::testing::HasSubstr;
 const fs::path kModel = fs::path(LYAP_SOURCE_DIR) / "verify/examples/mamba-tiny";
 
 std::ptrdiff_t lines_in(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
-
-UniversalBounds bounds_for(std::size_t channels, double zeta) {
-  UniversalBounds b;
-  const std::vector<double> ones(channels, 1.0), rates(channels, zeta);
-  b.preactivation_lower = std::vector<double>(channels, -1.0);
-  b.preactivation_upper = b.step_size_lower = b.step_size_upper = ones;
-  b.zeta_lower = std::vector<double>(channels, -10.0);
-  b.zeta_upper = b.exponent_upper = rates;
-  b.zeta_witness = b.exponent_witness = std::vector<double>(channels, std::nan(""));
-  b.relaxation = std::vector<std::uint8_t>(channels, 2);
-  b.state_bound_upper = b.gain_initial_upper = b.gain_x_upper = b.gain_B_upper = b.gain_C_upper = b.gain_step_upper =
-      b.gain_A_log_upper = ones;
-  return b;
-}
-
-/// Tiers that give layer after layer the rates in `rates` and record what they were given.
-struct FakeTiers {
-  std::vector<double> rates = std::vector<double>(6, -0.25);
-  std::size_t universal_calls = 0, vocabularies = 0, thorough = 0, stopped = 0;
-  std::vector<std::size_t> trajectory_steps, forward_layers;
-
-  CertifyTiers tiers() {
-    CertifyTiers t;
-    t.universal = [this](const theory::BlockWeights& block, const UniversalOptions& options) {
-      vocabularies += options.vocabulary != nullptr ? 1 : 0;
-      thorough += options.thorough ? 1 : 0;
-      stopped += options.should_stop() ? 1 : 0;
-      return bounds_for(std::get<theory::Mamba1Weights>(block).d_inner, rates.at(universal_calls++));
-    };
-    t.trajectory = [this](const theory::BlockWeights& block, const theory::Matrix& input,
-                          const TrajectoryOptions& options) {
-      trajectory_steps.push_back(input.rows);
-      if (options.progress) options.progress(1.0);
-      const auto& weights = std::get<theory::Mamba1Weights>(block);
-      TrajectoryBounds b;
-      b.steps = input.rows;
-      b.exponent_shape = b.state_shape = {weights.d_inner, weights.d_state};
-      b.exponent_lower = std::vector<double>(weights.d_inner * weights.d_state, -0.5);
-      b.exponent_upper = std::vector<double>(weights.d_inner * weights.d_state, -0.25);
-      b.final_state_lower = b.final_state_upper = std::vector<double>(weights.d_inner * weights.d_state, 1.0);
-      if (options.save_outputs)
-        b.output_lower = b.output_upper = std::vector<double>(input.rows * weights.d_inner, 0.0);
-      return b;
-    };
-    t.forward = [this](const Checkpoint& model, const std::vector<std::int64_t>& tokens, const auto& visit) {
-      for (std::size_t layer = 0; layer < model.description().layers; ++layer) {
-        forward_layers.push_back(layer);
-        visit(layer, model.read_block(layer), theory::Matrix(tokens.size(), model.description().d_model));
-      }
-    };
-    return t;
-  }
-};
 
 class CertifyModel : public ::testing::Test {
  protected:

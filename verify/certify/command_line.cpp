@@ -27,6 +27,8 @@ constexpr const char* kExamples =
     "      how far autocast can move each block on that text, with what one emulated run moved it beside it\n"
     "  lyap certify ./my-model --text sample.txt --tier trajectory --adapter ./my-lora\n"
     "      how far the merged adapter moves each block; --against ./fine-tuned for a second checkpoint\n"
+    "  lyap certify --random-blocks\n"
+    "      the paper's experiment on random blocks, without a model (lyap certify --random-blocks --help)\n"
     "\n"
     "Ctrl-C during the refinements of the thorough effort ends them, as --minutes does, and the certificate is "
     "written\n"

@@ -121,8 +121,7 @@ class LayerRun {
     if (certificate_.layers.empty() && !command_.effort) certificate_.effort = default_effort(work.block);
     if (includes_universal(command_.tier)) {
       run_universal(work.block, summary, work.input != nullptr ? universal_share() : 1.0);
-      if (command_.deviations.asks_universal())
-        take(tiers_.universal_deviations(work.block, request_for(work)), summary);
+      if (command_.deviations.asks_universal()) run_universal_deviations(work, summary);
     }
     if (work.layer == certificate_.selected.last) refinement_.reset();
     if (work.input != nullptr) {
@@ -147,6 +146,12 @@ class LayerRun {
     summary.universal = summarize(bounds);
     summary.universal->over_vocabulary = options.vocabulary != nullptr && summary.kind == LayerKind::kMamba1;
     send_arrays(bounds, summary.index, [this](const NamedArray& array) { writer_.add(array); });
+  }
+
+  void run_universal_deviations(const LayerWork& work, LayerSummary& summary) {
+    DeviationRequest request = request_for(work);
+    if (request.other) request.other->own_inputs = nullptr;
+    take(tiers_.universal_deviations(work.block, request), summary);
   }
 
   void run_trajectory(const LayerWork& work, LayerSummary& summary) {

@@ -10,6 +10,7 @@
 #include "numerics/parallel.hpp"
 #include "numerics/rounding.hpp"
 #include "numerics/vector_functions.hpp"
+#include "theory/deviation_bound.hpp"
 #include "verify/certify/trajectory_projections.hpp"
 #include "verify/deviation/deployed_float32_errors.hpp"
 #include "verify/deviation/deployed_program.hpp"
@@ -75,22 +76,40 @@ IntervalMatrix perturbed_steps(const IntervalMatrix& p, const RowMajorMatrix& p_
 /// y/x - 1 style quotients of nonnegative numbers, infinite for x/0, 0 for 0/0; in upward mode.
 double quotient_upward(double a, double b) { return a <= 0.0 ? 0.0 : a / b; }
 
-/// Relative errors of the decay's argument that do not depend on the step: exp(A_log) and the products, in units of u.
-double rate_error(double A_log) { return kExpError + kExpErrorPerUnit * std::fabs(A_log) + kDecayArgumentRoundings; }
+/// What binary32 adds to the rates of one head: relative errors of exp(A_log) and of the decay's products, in units of
+/// u, and the largest rate. Infinite where a rate leaves the range.
+struct RateErrors {
+  double roundings = 0.0, largest = 0.0;
+};
+void raise_upward(RateErrors& errors, double A_log, double alpha_upper) {
+  const double roundings = kExpError + kExpErrorPerUnit * std::fabs(A_log) + kDecayArgumentRoundings;
+  errors.roundings = larger(errors.roundings, alpha_upper <= theory::kLargestFloat32 ? roundings : kInfinity);
+  errors.largest = larger(errors.largest, alpha_upper);
+}
 
-/// Of one head at one step, in upward mode. [lower, upper] are enclosures of Delta, [lower_prime, ..] of Delta'.
-HeadStep head_step_upward(double lower, double upper, double lower_prime, double upper_prime, double p_size,
-                          double rate_roundings) {
+/// What one head sees at one step: enclosures of Delta and Delta', bounds of |p| and of |log Delta' - log Delta|.
+struct StepPair {
+  double lower, upper, lower_prime, upper_prime, p_size, log_distance;
+};
+
+/// In upward mode.
+HeadStep head_step_upward(const StepPair& pair, const RateErrors& rates) {
   HeadStep step;
-  const double down = upper - lower_prime, up = upper_prime - lower;
-  step.greatest_step = larger(larger(upper, upper_prime), kLeastStep);
+  const double down = pair.upper - pair.lower_prime, up = pair.upper_prime - pair.lower, tau = pair.log_distance;
+  step.greatest_step = larger(larger(pair.upper, pair.upper_prime), kLeastStep);
   step.step_change = larger(larger(down, up), 0.0);
-  step.distance = std::min(larger(quotient_upward(down, upper), quotient_upward(up, upper_prime)), 1.0);
-  step.one_sided = larger(quotient_upward(down, lower_prime), quotient_upward(up, lower));
-  step.least_to_greatest = -(-lower_prime / step.greatest_step);
+  step.least_excess = larger(-(pair.upper - step.greatest_step), 0.0);
+  step.greatest_excess = step.greatest_step - pair.lower;
+  const double distance = larger(quotient_upward(down, pair.upper), quotient_upward(up, pair.upper_prime));
+  const double one_sided = larger(quotient_upward(down, pair.lower_prime), quotient_upward(up, pair.lower));
+  step.distance = std::min({distance, tau, 1.0});                                    // 1 - exp(-tau) <= tau
+  step.one_sided = std::min(one_sided, tau < 1.0 ? tau / -(tau - 1.0) : kInfinity);  // exp(tau) - 1 <= tau/(1 - tau)
+  step.least_to_greatest = -(-pair.lower_prime / step.greatest_step);
   // a phi <= a (exp(s sigma) (1 + (kExpError + kExpErrorPerUnit s) u) (1 + u)^2 - 1), and a s <= 1/e.
-  const double softplus = kSoftplusError + kExpErrorPerUnit * std::min(p_size, 20.0);
-  step.decay_error = (kExpError + 3.0 + 0.38 * (softplus + rate_roundings + kExpErrorPerUnit)) * kFloat32Roundoff;
+  const double softplus = kSoftplusError + kExpErrorPerUnit * std::min(pair.p_size, 20.0);
+  // Step sizes, rates and s itself may be flushed, which changes s by at most (largest rate + Delta + 1) 2^-126.
+  step.decay_error = (kExpError + 3.0 + 0.38 * (softplus + rates.roundings + kExpErrorPerUnit)) * kFloat32Roundoff +
+                     2.0 * (rates.largest + step.greatest_step + 1.0) * kFlushed;
   step.input_error = (softplus + 4.0) * kFloat32Roundoff;
   return step;
 }
@@ -100,7 +119,11 @@ void rate_step_upward(const HeadStep& head, double inverse_rate, double s_upper,
                       const RateStep& rates) {
   const double Delta = head.greatest_step;
   rates.target[n] = std::min(inverse_rate + Delta, Delta / rest_lower);
-  rates.target_change[n] = std::min(0.5 + s_upper * 0x1.5555555555556p-3, 1.0) * head.step_change;  // 1/6
+  const double slope = std::min(0.5 + s_upper * 0x1.5555555555556p-3, 1.0);  // 1/2 <= psi' <= 1/2 + s/6, and <= 1
+  const double most = slope * head.greatest_excess, least = 0.5 * head.least_excess;
+  rates.target_change[n] = slope * head.step_change;
+  rates.target_excess[n] = 0.5 * (most + least);
+  rates.target_spread[n] = larger(most - rates.target_excess[n], rates.target_excess[n] - least);
   rates.greatest_decay[n] = 1.0 + -rest_lower * head.least_to_greatest;
 }
 
@@ -127,7 +150,8 @@ struct KappaBound::Impl {
   NumberType step_size;
   ReadOutError read_out;
   std::size_t rates;  // per head
-  std::vector<double> alpha_lower, alpha_upper, inverse_alpha, rate_roundings;
+  std::vector<double> alpha_lower, alpha_upper, inverse_alpha;
+  std::vector<RateErrors> rate_errors;  // per head
   std::vector<double> K, minus_P, E, V, scan_error;
   std::size_t tokens = 0;
 
@@ -148,11 +172,11 @@ struct KappaBound::Impl {
     alpha_lower = alpha_upper = A_log;
     enclose_exp({A_log, A_log}, {alpha_lower, alpha_upper});
     inverse_alpha.resize(A_log.size());
-    rate_roundings.assign(shape.heads, 0.0);
+    rate_errors.resize(shape.heads);
     const RoundingUpward upward;
     for (std::size_t i = 0; i < A_log.size(); ++i) {
       inverse_alpha[i] = 1.0 / alpha_lower[i];
-      rate_roundings[i / rates] = larger(rate_roundings[i / rates], rate_error(A_log[i]));
+      raise_upward(rate_errors[i / rates], A_log[i], alpha_upper[i]);
     }
   }
 
@@ -176,10 +200,14 @@ std::vector<HeadStep> KappaBound::Impl::head_steps(const BlockChunk& first, cons
   std::vector<HeadStep> steps(std::size_t(Delta.lower.size()));
   const RoundingUpward upward;
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const double p_size =
-        larger(magnitude(first.front.p.lower.data()[i]), magnitude(first.front.p.upper.data()[i])) + radii.p.data()[i];
-    steps[i] = head_step_upward(Delta.lower.data()[i], Delta.upper.data()[i], Delta_prime.lower.data()[i],
-                                Delta_prime.upper.data()[i], p_size, rate_roundings[i % shape.heads]);
+    const double p_lower = first.front.p.lower.data()[i], p_upper = first.front.p.upper.data()[i];
+    const double change = radii.p.data()[i];
+    // log softplus and clamps are 1-Lipschitz.
+    const double tau = step_size.u > 0.0 ? kInfinity : change + (p_upper - p_lower) + 2.0 * theory::kCutOffLogarithm;
+    steps[i] =
+        head_step_upward({Delta.lower.data()[i], Delta.upper.data()[i], Delta_prime.lower.data()[i],
+                          Delta_prime.upper.data()[i], larger(magnitude(p_lower), magnitude(p_upper)) + change, tau},
+                         rate_errors[i % shape.heads]);
   }
   return steps;
 }
@@ -189,9 +217,9 @@ void KappaBound::Impl::advance_heads(const Chunk& chunk, std::size_t begin, std:
   const std::size_t N = shape.states, count = (end - begin) * rates;
   std::vector<double> s_lower(count), s_upper(count), decay_lower(count), decay_upper(count), rest_lower(count),
       rest_upper(count);
-  std::vector<double> storage(5 * N);
+  std::vector<double> storage(7 * N);
   const auto part = [&](std::size_t i) { return std::span(storage).subspan(i * N, N); };
-  const RateStep step{part(0), part(1), part(2), part(3), part(4)};
+  const RateStep step{part(0), part(1), part(2), part(3), part(4), part(5), part(6)};
   for (std::size_t t = 0; t < chunk.tokens; ++t) {
     const HeadStep* heads = chunk.heads.data() + t * shape.heads;
     {

@@ -25,6 +25,8 @@ void advance_kappa_row_upward(const HeadStep& head, const RateStep& rates, const
   const RowScan row = scan;
   const double* __restrict target = rates.target.data();
   const double* __restrict target_change = rates.target_change.data();
+  const double* __restrict target_excess = rates.target_excess.data();
+  const double* __restrict target_spread = rates.target_spread.data();
   const double* __restrict least_decay = rates.least_decay.data();
   const double* __restrict greatest_decay = rates.greatest_decay.data();
   const double* __restrict greatest_rest = rates.greatest_rest.data();
@@ -44,9 +46,9 @@ void advance_kappa_row_upward(const HeadStep& head, const RateStep& rates, const
 
     const double lower = row.before_lower[n], upper = row.before_upper[n];
     const double h = larger(upper, -lower);
-    const double middle = 0.5 * (lower + upper) - target[n] * (input.x_middle * input.B_middle[n]);
+    const double middle = 0.5 * (lower + upper) - (target[n] - target_excess[n]) * (input.x_middle * input.B_middle[n]);
     const double spread = target[n] * (input.x_radius * input.B_size[n] + input.x_size * input.B_radius[n]);
-    const double h_minus_v = magnitude(middle) + (upper - lower) + spread + v_by_step + kLost * (h + v);
+    const double h_minus_v = magnitude(middle) + (upper - lower) + spread + target_spread[n] * Bx + kLost * (h + v);
 
     const double both = v_change + step.distance * (h_minus_v + larger(E[n] - v_change, 0.0));
     const double one = v_change + step.one_sided * h_minus_v;

@@ -12,6 +12,8 @@ struct HeadStep {
   double one_sided = 0.0;          ///< at least exp(tau) - 1
   double step_change = 0.0;        ///< at least |Delta' - Delta|
   double greatest_step = 0.0;      ///< at least Delta and Delta'
+  double least_excess = 0.0;       ///< greatest_step - Delta lies between this, not negative,
+  double greatest_excess = 0.0;    ///< and this
   double least_to_greatest = 0.0;  ///< at most Delta'/greatest_step
   double decay_error = 0.0;        ///< at least a phi: what binary32 adds to a decay
   double input_error = 0.0;        ///< relative, of Delta x B
@@ -19,8 +21,10 @@ struct HeadStep {
 
 /// Of one rate of one head at one step, at greatest_step.
 struct RateStep {
-  std::span<double> target;          ///< at least psi(s)/alpha of either run
-  std::span<double> target_change;   ///< at least |psi'/alpha - psi/alpha| where only Delta differs
+  std::span<double> target;         ///< at least psi(s)/alpha of either run
+  std::span<double> target_change;  ///< at least |psi'/alpha - psi/alpha| where only Delta differs
+  std::span<double> target_excess;  ///< target - psi/alpha of the first run, to within target_spread
+  std::span<double> target_spread;
   std::span<double> least_decay;     ///< at most both decays
   std::span<double> greatest_decay;  ///< at least a'
   std::span<double> greatest_rest;   ///< at least 1 - a'

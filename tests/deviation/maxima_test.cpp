@@ -117,9 +117,14 @@ TEST(DeviationMaxima, OfLeastDistancesNeverExceedThoseOfDistancesAndAgreeForPoin
         }
       }
     }
-    DeviationMaxima least(kShape, 3), most(kShape, 3);
+    DeviationMaxima least(kShape, 3), most(kShape, 3), fused(kShape, 3);
     least.add_least_distance(x, y);
     most.add(0, distance(x, y));
+    fused.add_distance(x, y);
+    EXPECT_EQ(fused.state(), most.state());
+    EXPECT_EQ(fused.output(), most.output());
+    EXPECT_EQ(fused.block_output(), most.block_output());
+    EXPECT_EQ(fused.envelope(), most.envelope());
     for (std::size_t i = 0; i < 24; ++i) {
       EXPECT_LE(least.state()[i], most.state()[i]);
       if (points) {

@@ -38,10 +38,16 @@ int scaling_exponent(double largest, double epsilon) {
   return epsilon > 0.0 ? -kSmallestUnscaledExponent : -exponent;
 }
 
-double ldexp_up(double x, int exponent) {  // two exact factors: 2^exponent itself may overflow
-  const int half = exponent / 2;
-  return x * std::ldexp(1.0, half) * std::ldexp(1.0, exponent - half);
-}
+/// Multiplies by a power of two in two exact factors: the power itself may overflow.
+class PowerOfTwo {
+ public:
+  explicit PowerOfTwo(int exponent)
+      : first_(std::ldexp(1.0, exponent / 2)), second_(std::ldexp(1.0, exponent - exponent / 2)) {}
+  [[nodiscard]] double times(double x) const { return x * first_ * second_; }
+
+ private:
+  double first_, second_;
+};
 
 /// One row of the norm. The processor rounds upward: every lower bound is the negative of an upper one.
 void norm_row_upward(const double* r, Index width, const double* gain, double epsilon, double* lower, double* upper) {
@@ -53,27 +59,28 @@ void norm_row_upward(const double* r, Index width, const double* gain, double ep
     std::fill_n(upper, width, 0.0);
     return;
   }
-  const int scale = scaling_exponent(largest, epsilon);
+  const int exponent = scaling_exponent(largest, epsilon);
+  const PowerOfTwo scale(exponent), squared_scale(2 * exponent);
   double sum_upper = 0.0;
   double minus_sum_lower = 0.0;
   for (Index i = 0; i < width; ++i) {
     const double magnitude = std::abs(r[i]);
-    const double high = ldexp_up(magnitude, scale);
-    const double minus_low = ldexp_up(-magnitude, scale);
+    const double high = scale.times(magnitude);
+    const double minus_low = scale.times(-magnitude);
     sum_upper += high * high;
     minus_sum_lower += minus_low * -minus_low;
   }
   const double count = double(width);
-  const double mean_upper = sum_upper / count + ldexp_up(epsilon, 2 * scale);
-  const double minus_mean_lower = minus_sum_lower / count + ldexp_up(-epsilon, 2 * scale);
+  const double mean_upper = sum_upper / count + squared_scale.times(epsilon);
+  const double minus_mean_lower = minus_sum_lower / count + squared_scale.times(-epsilon);
   const double rms_upper = std::sqrt(mean_upper);
   const double rms_lower = std::nextafter(std::sqrt(-minus_mean_lower), 0.0);
   const double inverse_upper = 1.0 / rms_lower;
   const double minus_inverse_lower = -1.0 / rms_upper;
   for (Index i = 0; i < width; ++i) {
     const double magnitude = std::abs(r[i]);
-    const double unit_upper = ldexp_up(magnitude, scale) * inverse_upper;
-    const double minus_unit_lower = -ldexp_up(-magnitude, scale) * minus_inverse_lower;
+    const double unit_upper = scale.times(magnitude) * inverse_upper;
+    const double minus_unit_lower = -scale.times(-magnitude) * minus_inverse_lower;
     const double weight = std::abs(gain[i]);
     const double high = product_or_zero(weight, unit_upper);
     const double low = -(weight * minus_unit_lower) + 0.0;
@@ -122,13 +129,21 @@ void norm_part_upward(double* lower, double* upper, Index width, const double* g
   }
 }
 
+double larger(double x, double y) { return x > y ? x : y; }
+
+/// Larger of x y and x z, x times an infinite end being 0 where x is. Without branches, for arrays.
+double larger_product(double x, double y, double z) {
+  const double first = x * y, second = x * z;
+  return larger(first == first ? first : 0.0, second == second ? second : 0.0);
+}
+
 /// x y for intervals, infinite ends allowed. The processor rounds upward.
-void multiply_upward(double& lower, double& upper, double y_lower, double y_upper) {
-  const double low = lower, high = upper;
-  upper = std::max(std::max(product_or_zero(low, y_lower), product_or_zero(low, y_upper)),
-                   std::max(product_or_zero(high, y_lower), product_or_zero(high, y_upper)));
-  lower = -std::max(std::max(product_or_zero(-low, y_lower), product_or_zero(-low, y_upper)),
-                    std::max(product_or_zero(-high, y_lower), product_or_zero(-high, y_upper)));
+void multiply_upward(double* lower, double* upper, const double* y_lower, const double* y_upper, Index count) {
+  for (Index i = 0; i < count; ++i) {
+    const double low = lower[i], high = upper[i];
+    upper[i] = larger(larger_product(low, y_lower[i], y_upper[i]), larger_product(high, y_lower[i], y_upper[i]));
+    lower[i] = -larger(larger_product(-low, y_lower[i], y_upper[i]), larger_product(-high, y_lower[i], y_upper[i]));
+  }
 }
 
 void add_to_row_upward(const double* bias, Index columns, double* lower, double* upper) {
@@ -237,9 +252,8 @@ void multiply_entries(IntervalMatrix& x, const IntervalMatrix& factor) {
   }
   parallel_for(std::size_t(x.lower.size()), kElementGrain, [&](std::size_t begin, std::size_t end) {
     const RoundingUpward upward;
-    for (std::size_t i = begin; i < end; ++i) {
-      multiply_upward(x.lower.data()[i], x.upper.data()[i], factor.lower.data()[i], factor.upper.data()[i]);
-    }
+    multiply_upward(x.lower.data() + begin, x.upper.data() + begin, factor.lower.data() + begin,
+                    factor.upper.data() + begin, Index(end - begin));
   });
 }
 

@@ -21,34 +21,62 @@ using Eigen::Index;
 constexpr std::size_t kTokenGrain = 16;
 constexpr std::size_t kChannelGrain = 16;
 
-/// Bounds of one product or sum; the processor rounds upward.
-struct Ends {
-  double lower = 0.0;
-  double upper = 0.0;
-};
-
 /// 0 inf = 0: an infinite end stands for real numbers without a bound, and 0 times each of them is 0.
-double product_or_zero(double x, double y) { return x == 0.0 || y == 0.0 ? 0.0 : x * y; }
+double product_or_zero(double x, double y) {
+  const double product = x * y;
+  return product == product ? product : 0.0;
+}
 
-/// The product of two intervals, infinite ends allowed.
-Ends product_upward(const Ends& x, const Ends& y) {
-  const double upper = std::max(std::max(product_or_zero(x.lower, y.lower), product_or_zero(x.lower, y.upper)),
-                                std::max(product_or_zero(x.upper, y.lower), product_or_zero(x.upper, y.upper)));
-  const double minus_lower = std::max(std::max(product_or_zero(-x.lower, y.lower), product_or_zero(-x.lower, y.upper)),
-                                      std::max(product_or_zero(-x.upper, y.lower), product_or_zero(-x.upper, y.upper)));
-  return {-minus_lower, upper};
+// Products without branches, for arrays; a factor is a function of the entry. The processor rounds upward.
+
+/// Delta x, Delta in [least, most], at least 0.
+template <class Least, class Most>
+void scale_upward(const Least& least, const Most& most, ConstIntervalSpan x, IntervalSpan result) {
+  const std::size_t count = x.lower.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const double low = x.lower[i], high = x.upper[i];
+    result.upper[i] = product_or_zero(high, high >= 0.0 ? most(i) : least(i));
+    result.lower[i] = -product_or_zero(-low, low <= 0.0 ? most(i) : least(i));
+  }
+}
+
+/// y += D x.
+template <class Skip>
+void add_scaled_upward(const Skip& skip, ConstIntervalSpan x, IntervalSpan y) {
+  const std::size_t count = x.lower.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const double D = skip(i), magnitude = D < 0.0 ? -D : D;
+    const double high = D < 0.0 ? -x.lower[i] : x.upper[i];
+    const double minus_low = D < 0.0 ? x.upper[i] : -x.lower[i];
+    y.lower[i] = -(-y.lower[i] + product_or_zero(magnitude, minus_low));
+    y.upper[i] += product_or_zero(magnitude, high);
+  }
+}
+
+ConstIntervalSpan row_part(const IntervalMatrix& m, Index row, std::size_t first, std::size_t count) {
+  return {{m.lower.row(row).data() + first, count}, {m.upper.row(row).data() + first, count}};
+}
+
+IntervalSpan row_part(IntervalMatrix& m, Index row, std::size_t first, std::size_t count) {
+  return {{m.lower.row(row).data() + first, count}, {m.upper.row(row).data() + first, count}};
 }
 
 /// Delta x for every row: (tokens, heads) times (tokens, heads head_dim).
 void scale_rows_upward(const IntervalMatrix& step_size, const IntervalMatrix& x, std::size_t head_dim, Index first,
                        Index last, IntervalMatrix& result) {
+  const std::size_t heads = std::size_t(step_size.columns());
   for (Index t = first; t < last; ++t) {
-    for (Index row = 0; row < x.columns(); ++row) {
-      const Index head = row / Index(head_dim);
-      const Ends product =
-          product_upward({step_size.lower(t, head), step_size.upper(t, head)}, {x.lower(t, row), x.upper(t, row)});
-      result.lower(t, row) = product.lower;
-      result.upper(t, row) = product.upper;
+    const double* least = step_size.lower.row(t).data();
+    const double* most = step_size.upper.row(t).data();
+    if (head_dim == 1) {
+      scale_upward([least](std::size_t i) { return least[i]; }, [most](std::size_t i) { return most[i]; },
+                   row_part(x, t, 0, heads), row_part(result, t, 0, heads));
+      continue;
+    }
+    for (std::size_t head = 0; head < heads; ++head) {
+      const double low = least[head], high = most[head];
+      scale_upward([low](std::size_t) { return low; }, [high](std::size_t) { return high; },
+                   row_part(x, t, head * head_dim, head_dim), row_part(result, t, head * head_dim, head_dim));
     }
   }
 }
@@ -57,11 +85,14 @@ void scale_rows_upward(const IntervalMatrix& step_size, const IntervalMatrix& x,
 void add_skip_upward(const theory::Vector& skip, const IntervalMatrix& x, std::size_t head_dim, Index first, Index last,
                      IntervalMatrix& y) {
   for (Index t = first; t < last; ++t) {
-    for (Index row = 0; row < x.columns(); ++row) {
-      const double weight = skip[std::size_t(row) / head_dim];
-      const Ends product = product_upward({weight, weight}, {x.lower(t, row), x.upper(t, row)});
-      y.lower(t, row) = -(-y.lower(t, row) - product.lower);
-      y.upper(t, row) += product.upper;
+    if (head_dim == 1) {
+      add_scaled_upward([D = skip.data()](std::size_t i) { return D[i]; }, row_part(x, t, 0, skip.size()),
+                        row_part(y, t, 0, skip.size()));
+      continue;
+    }
+    for (std::size_t head = 0; head < skip.size(); ++head) {
+      add_scaled_upward([D = skip[head]](std::size_t) { return D; }, row_part(x, t, head * head_dim, head_dim),
+                        row_part(y, t, head * head_dim, head_dim));
     }
   }
 }
@@ -78,14 +109,6 @@ IntervalMatrix decay_exponents(const std::vector<double>& alpha_lower, const std
     }
   }
   return s;
-}
-
-ConstIntervalSpan row_part(const IntervalMatrix& m, Index row, std::size_t first, std::size_t count) {
-  return {{m.lower.row(row).data() + first, count}, {m.upper.row(row).data() + first, count}};
-}
-
-IntervalSpan row_part(IntervalMatrix& m, Index row, std::size_t first, std::size_t count) {
-  return {{m.lower.row(row).data() + first, count}, {m.upper.row(row).data() + first, count}};
 }
 
 template <typename Values>  // std::vector<double>, const or not

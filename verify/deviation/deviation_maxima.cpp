@@ -39,7 +39,9 @@ struct SizeValue {
   }
 };
 
-struct LeastDistanceValue {
+/// A function of two intervals, entry by entry.
+template <class Distance>
+struct PairValue {
   const IntervalMatrix& x;
   const IntervalMatrix& y;
   Index skipped;
@@ -48,9 +50,21 @@ struct LeastDistanceValue {
     const double* x_upper = x.upper.row(t + skipped).data() + first;
     const double* y_lower = y.lower.row(t + skipped).data() + first;
     const double* y_upper = y.upper.row(t + skipped).data() + first;
-    return [=](Index i) {  // differences rounded downward; NaN, from infinite ends, is not larger than 0
-      return larger(larger(-(x_upper[i] - y_lower[i]), -(y_upper[i] - x_lower[i])), 0.0);
-    };
+    return [=](Index i) { return Distance()(x_lower[i], x_upper[i], y_lower[i], y_upper[i]); };
+  }
+};
+
+struct LeastDistance {  // differences rounded downward; NaN, from infinite ends, is not larger than 0
+  double operator()(double x_lower, double x_upper, double y_lower, double y_upper) const {
+    return larger(larger(-(x_upper - y_lower), -(y_upper - x_lower)), 0.0);
+  }
+};
+
+struct LargestDistance {
+  double operator()(double x_lower, double x_upper, double y_lower, double y_upper) const {
+    const double above = y_upper - x_lower, below = x_upper - y_lower;
+    const double result = larger(above, below);
+    return above == above && below == below ? result : kInfinity;
   }
 };
 
@@ -63,6 +77,7 @@ void raise(double* largest, Index count, const Entry& entry) {
 template <class Value>
 std::vector<double> row_norms(Index tokens, Index columns, const Value& value) {
   std::vector<double> norms(static_cast<std::size_t>(tokens));
+  const RoundingUpward upward;
   for (Index t = 0; t < tokens; ++t) {
     const auto entry = value(t, 0);
     double sum = 0.0;
@@ -70,7 +85,7 @@ std::vector<double> row_norms(Index tokens, Index columns, const Value& value) {
       const double x = entry(i);
       sum += x * x;
     }
-    norms[std::size_t(t)] = std::sqrt(sum);
+    norms[std::size_t(t)] = pinned(std::sqrt(sum));
   }
   return norms;
 }
@@ -143,17 +158,28 @@ void DeviationMaxima::add(std::size_t begin, const ChunkDeviation& values) {
   set_block_output(begin, values.block_output);
 }
 
-void DeviationMaxima::add_least_distance(const BlockChunk& reference, const BlockChunk& other) {
+template <class Distance>
+void DeviationMaxima::add_pair(const BlockChunk& reference, const BlockChunk& other) {
   require_width(reference.h.columns(), reference.y.columns(), *this);
   require_width(other.h.columns(), other.y.columns(), *this);
   if (other.begin != reference.begin || other.h.rows() != reference.h.rows() || other.y.rows() != reference.y.rows())
     throw ContractViolation("DeviationMaxima: two runs at different tokens");
   const Index tokens = reference.y.rows();
-  raise_state(reference.begin, tokens, LeastDistanceValue{reference.h, other.h, 1});
-  raise_output(tokens, LeastDistanceValue{reference.y, other.y, 0});
+  raise_state(reference.begin, tokens, PairValue<Distance>{reference.h, other.h, 1});
+  raise_output(tokens, PairValue<Distance>{reference.y, other.y, 0});
   if (other.output.rows() == 0) return set_block_output(reference.begin, {});
+  if (other.output.columns() != reference.output.columns())
+    throw ContractViolation("DeviationMaxima: block outputs of different width");
   set_block_output(reference.begin, row_norms(tokens, reference.output.columns(),
-                                              LeastDistanceValue{reference.output, other.output, 0}));
+                                              PairValue<Distance>{reference.output, other.output, 0}));
+}
+
+void DeviationMaxima::add_distance(const BlockChunk& reference, const BlockChunk& other) {
+  add_pair<LargestDistance>(reference, other);
+}
+
+void DeviationMaxima::add_least_distance(const BlockChunk& reference, const BlockChunk& other) {
+  add_pair<LeastDistance>(reference, other);
 }
 
 void DeviationMaxima::add_size(const BlockChunk& chunk) {

@@ -17,6 +17,8 @@ class DeviationMaxima {
 
   /// Bounds of tokens [begin, begin + values.state.rows()). NaN counts as infinity.
   void add(std::size_t begin, const ChunkDeviation& values);
+  /// The same as add(distance(reference, other)), in one pass.
+  void add_distance(const BlockChunk& reference, const BlockChunk& other);
   /// At most the deviation of any run in `other` from any run in `reference`: |difference| where both are points.
   void add_least_distance(const BlockChunk& reference, const BlockChunk& other);
   /// At most |h|, |y| and |o|_2.
@@ -37,6 +39,8 @@ class DeviationMaxima {
   void raise_state(std::size_t begin, Eigen::Index tokens, const Value& value);
   template <class Value>
   void raise_output(Eigen::Index tokens, const Value& value);
+  template <class Distance>
+  void add_pair(const BlockChunk& reference, const BlockChunk& other);
   void set_block_output(std::size_t begin, const std::vector<double>& norms);
 
   StateShape shape_;

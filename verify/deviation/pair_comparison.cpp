@@ -118,7 +118,7 @@ struct PairComparison::Impl {
     for (Run& run : runs) {
       const theory::Matrix& own = run.inputs == nullptr ? inputs : *run.inputs;
       const BlockChunk chunk = run.run.advance(own, reference.begin, reference.end);
-      run.bound.add(reference.begin, distance(reference, chunk));
+      run.bound.add_distance(reference, chunk);
       run.measured.add_least_distance(reference, chunk);
     }
     for (Part& part : parts) part.advance(reference, inputs);

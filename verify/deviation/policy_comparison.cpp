@@ -27,15 +27,32 @@ std::vector<double> least_rates(const theory::BlockWeights& block, const theory:
   return lower;
 }
 
-/// The program itself, from block inputs.
-class ProgramRun : public DeviationRun {
+/// One method of the policy: raises the largest bounds so far by those of a chunk.
+class Method {
  public:
-  ProgramRun(const PolicyQuestion& question, LostContractionCount& lost)
-      : program_(*question.program_block, *question.policy), lost_(lost) {}
-  ChunkDeviation advance(const BlockChunk& reference, const theory::Matrix& inputs) override {
+  Method(DeviationMethod method, const StateShape& shape, std::size_t steps) : bound(shape, steps), name_(method) {}
+  virtual ~Method() = default;
+  virtual void advance(const BlockChunk& reference, const theory::Matrix& inputs) = 0;
+  [[nodiscard]] virtual std::vector<OverflowFinding> findings() const = 0;
+  [[nodiscard]] DeviationMethod name() const { return name_; }
+
+  DeviationMaxima bound;
+
+ private:
+  DeviationMethod name_;
+};
+
+/// The program itself, from block inputs.
+class ProgramMethod : public Method {
+ public:
+  ProgramMethod(const PolicyQuestion& question, const StateShape& shape, std::size_t steps, LostContractionCount& lost)
+      : Method(DeviationMethod::kIntervalRun, shape, steps),
+        program_(*question.program_block, *question.policy),
+        lost_(lost) {}
+  void advance(const BlockChunk& reference, const theory::Matrix& inputs) override {
     const BlockChunk chunk = program_.advance(inputs, reference.begin, reference.end);
     lost_.add(chunk.front.scan.step_size.lower);
-    return distance(reference, chunk);
+    bound.add_distance(reference, chunk);
   }
   std::vector<OverflowFinding> findings() const override { return program_.findings(); }
 
@@ -44,15 +61,18 @@ class ProgramRun : public DeviationRun {
   LostContractionCount& lost_;
 };
 
-/// The program from recorded scan inputs; what it measures is the recorded kernel, up to its scan.
-class TraceRun : public DeviationRun {
+/// The program from recorded scan inputs; what is measured is the recorded kernel, up to its scan.
+class TraceMethod : public Method {
  public:
-  TraceRun(const PolicyQuestion& question, DeviationMaxima& measured)
-      : program_(*question.program_block, *question.policy), trace_(*question.trace), measured_(measured) {}
-  ChunkDeviation advance(const BlockChunk& reference, const theory::Matrix&) override {
+  TraceMethod(const PolicyQuestion& question, const StateShape& shape, std::size_t steps, DeviationMaxima& measured)
+      : Method(DeviationMethod::kTrace, shape, steps),
+        program_(*question.program_block, *question.policy),
+        trace_(*question.trace),
+        measured_(measured) {}
+  void advance(const BlockChunk& reference, const theory::Matrix&) override {
     const BlockChunk chunk = program_.advance_recorded(trace_, reference.begin, reference.end);
     measured_.add_least_distance(reference, chunk);
-    return distance(reference, chunk);
+    bound.add_distance(reference, chunk);
   }
   std::vector<OverflowFinding> findings() const override { return program_.findings(); }
 
@@ -60,6 +80,20 @@ class TraceRun : public DeviationRun {
   DeployedProgram program_;
   const FrontChunk& trace_;
   DeviationMaxima& measured_;
+};
+
+/// A run that gives bounds step by step.
+class RunMethod : public Method {
+ public:
+  RunMethod(DeviationMethod method, const StateShape& shape, std::size_t steps, std::unique_ptr<DeviationRun> run)
+      : Method(method, shape, steps), run_(std::move(run)) {}
+  void advance(const BlockChunk& reference, const theory::Matrix& inputs) override {
+    bound.add(reference.begin, run_->advance(reference, inputs));
+  }
+  std::vector<OverflowFinding> findings() const override { return run_->findings(); }
+
+ private:
+  std::unique_ptr<DeviationRun> run_;
 };
 
 bool includes(const std::vector<DeviationMethod>& methods, DeviationMethod method) {
@@ -72,39 +106,36 @@ bool includes(const std::vector<DeviationMethod>& methods, DeviationMethod metho
 }  // namespace
 
 struct PolicyComparison::Impl {
-  struct Method {
-    DeviationMethod method;
-    std::unique_ptr<DeviationRun> run;
-    DeviationMaxima bound;
-  };
-
   PolicyQuestion question;
+  StateShape shape;
+  std::size_t steps;
   EmulatedProgram emulated;
   DeviationMaxima measured, recorded;
   LostContractionCount lost;
-  std::vector<Method> methods;
+  std::vector<std::unique_ptr<Method>> methods;
 
-  Impl(const PolicyQuestion& asked, const StateShape& shape, std::size_t steps)
+  Impl(const PolicyQuestion& asked, std::size_t step_count)
       : question(asked),
+        shape(state_shape(*asked.program_block)),
+        steps(step_count),
         emulated(*asked.program_block, *asked.policy),
         measured(shape, steps),
         recorded(shape, steps),
         lost(shape, least_rates(*asked.program_block, *asked.policy)) {
-    for (const DeviationMethod method : asked.methods)
-      methods.push_back({method, run_of(method), DeviationMaxima(shape, steps)});
+    for (const DeviationMethod name : asked.methods) methods.push_back(method_of(name));
   }
 
-  std::unique_ptr<DeviationRun> run_of(DeviationMethod method) {
-    switch (method) {
+  std::unique_ptr<Method> method_of(DeviationMethod name) {
+    switch (name) {
       case DeviationMethod::kIntervalRun:
-        return std::make_unique<ProgramRun>(question, lost);
+        return std::make_unique<ProgramMethod>(question, shape, steps, lost);
       case DeviationMethod::kTrace:
         if (question.trace == nullptr) throw ContractViolation("the trace method needs recorded scan inputs");
-        return std::make_unique<TraceRun>(question, recorded);
+        return std::make_unique<TraceMethod>(question, shape, steps, recorded);
       case DeviationMethod::kApriori:
-        return apriori_run(*question.program_block, *question.policy);
+        return std::make_unique<RunMethod>(name, shape, steps, apriori_run(*question.program_block, *question.policy));
       case DeviationMethod::kKappa:
-        return kappa_run(*question.program_block, *question.policy);
+        return std::make_unique<RunMethod>(name, shape, steps, kappa_run(*question.program_block, *question.policy));
       case DeviationMethod::kTwoTrajectories:
       case DeviationMethod::kWeightDifference:
         break;
@@ -114,18 +145,18 @@ struct PolicyComparison::Impl {
 
   void advance(const BlockChunk& reference, const theory::Matrix& inputs) {
     measured.add_least_distance(reference, emulated.advance(inputs, reference.begin, reference.end));
-    for (Method& method : methods) method.bound.add(reference.begin, method.run->advance(reference, inputs));
+    for (const auto& method : methods) method->advance(reference, inputs);
     if (!includes(question.methods, DeviationMethod::kIntervalRun)) lost.add(reference.front.scan.step_size.lower);
   }
 
   [[nodiscard]] DeviationBounds result(const Method& method, const DeviationMaxima& size) const {
     DeviationBounds bounds;
     bounds.comparison = question.comparison;
-    bounds.method = method.method;
+    bounds.method = method.name();
     bounds.question = question.question;
     bounds.policy = question.policy->name;
-    write_quantities(method.bound, size, method.method == DeviationMethod::kTrace ? &recorded : &measured, bounds);
-    bounds.may_overflow = method.run->findings();
+    write_quantities(method.bound, size, method.name() == DeviationMethod::kTrace ? &recorded : &measured, bounds);
+    bounds.may_overflow = method.findings();
     bounds.lost_contraction = lost.counts(*question.policy);
     require_consistent(bounds);
     return bounds;
@@ -133,7 +164,7 @@ struct PolicyComparison::Impl {
 };
 
 PolicyComparison::PolicyComparison(const PolicyQuestion& question, std::size_t steps)
-    : impl_(std::make_unique<Impl>(question, state_shape(*question.program_block), steps)) {}
+    : impl_(std::make_unique<Impl>(question, steps)) {}
 PolicyComparison::PolicyComparison(PolicyComparison&&) noexcept = default;
 PolicyComparison::~PolicyComparison() = default;
 
@@ -143,7 +174,7 @@ void PolicyComparison::advance(const BlockChunk& reference, const theory::Matrix
 
 std::vector<DeviationBounds> PolicyComparison::results(const DeviationMaxima& size) const {
   std::vector<DeviationBounds> results;
-  for (const auto& method : impl_->methods) results.push_back(impl_->result(method, size));
+  for (const auto& method : impl_->methods) results.push_back(impl_->result(*method, size));
   return results;
 }
 

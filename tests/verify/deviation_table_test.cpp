@@ -97,6 +97,24 @@ TEST(DeviationTable, IsEmptyWhereNothingWasCompared) {
   EXPECT_EQ(deviation_sentences(sample_certificate()), "");
 }
 
+TEST(DeviationTable, ATraceHasATableAndASentenceOfItsOwnSinceItSpeaksOfAnotherProgram) {
+  Certificate certificate =
+      with_deviations({sample_deviation({}), sample_deviation({.method = DeviationMethod::kTrace, .ratio = 1})});
+  EXPECT_THAT(deviation_tables(certificate),
+              AllOf(HasSubstr("amp-bf16, recorded scan inputs against the real block"), HasSubstr("interval-run"),
+                    HasSubstr("measured (recorded)"), HasSubstr("measured (policies)")));
+  const std::string text = deviation_sentences(certificate);
+  EXPECT_THAT(text, HasSubstr("amp-bf16, recorded scan inputs: expect, of the program that recorded them, changes of"));
+  EXPECT_THAT(text, HasSubstr("the recorded scan moved a typical state by up to 0.782 %"));
+  EXPECT_THAT(text, HasSubstr("rounds exactly where the policy says, changes of at most 1.57 %"));
+}
+
+TEST(DeviationSentence, EveryInputBesideASequenceDoesNotAskForOne) {
+  const Certificate certificate = sample_comparison_certificate();
+  const std::string text = deviation_sentence(only_group(certificate), certificate);
+  EXPECT_THAT(text, AllOf(HasSubstr("every input"), HasSubstr("decide nothing"), Not(HasSubstr("--text"))));
+}
+
 TEST(DeviationSentence, SaysByHowMuchUnderWhichConditionAndWhatOneRunDid) {
   const std::string text =
       sentence_of({sample_deviation({}), sample_deviation({.method = DeviationMethod::kApriori, .ratio = 32})});
@@ -113,10 +131,10 @@ TEST(DeviationSentence, ALooseBoundDecidesNothingAndTheNextStepIsNamed) {
   EXPECT_THAT(text, Not(HasSubstr("at most")));
   EXPECT_THAT(sentence_of({sample_deviation({.method = DeviationMethod::kApriori, .ratio = 1024})}),
               HasSubstr("--method interval-run"));
-  EXPECT_THAT(
-      sentence_of({sample_deviation(
-          {.method = DeviationMethod::kKappa, .question = DeviationQuestion::kUniversal, .measured_relative = 2})}),
-      HasSubstr("--text or --tokens"));
+  Certificate universal = with_deviations({sample_deviation(
+      {.method = DeviationMethod::kKappa, .question = DeviationQuestion::kUniversal, .measured_relative = 2})});
+  universal.sequence.reset();
+  EXPECT_THAT(deviation_sentence(only_group(universal), universal), HasSubstr("--text or --tokens"));
 }
 
 TEST(DeviationSentence, LayersThatAreDecidedAndOthersAreToldApart) {

@@ -112,6 +112,8 @@ std::string domain_of(const DeviationBounds& bounds, const LayerSummary& layer, 
     throw ContractViolation("deviation_claims: a bound on a sequence without a sequence");
   std::string domain = universal ? universal_domain(layer, false)
                                  : sequence_domain(*certificate.sequence, bounds.steps) + clamp_words(layer);
+  if (bounds.comparison == Comparison::kAdapter && !bounds.policy.empty())
+    domain += "; for the merged weights that binary64 arithmetic gives, before the policy rounds them";
   return domain + question_words(bounds, certificate) + "; both states start at zero" + overflow_words(bounds);
 }
 

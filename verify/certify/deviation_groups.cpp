@@ -6,11 +6,13 @@ namespace lyap {
 namespace {
 
 DeviationGroup& group_for(std::vector<DeviationGroup>& groups, const DeviationBounds& bounds) {
+  const bool recorded = bounds.method == DeviationMethod::kTrace;
   for (DeviationGroup& group : groups) {
-    if (group.comparison == bounds.comparison && group.policy == bounds.policy && group.question == bounds.question)
+    if (group.comparison == bounds.comparison && group.policy == bounds.policy && group.question == bounds.question &&
+        group.recorded == recorded)
       return group;
   }
-  groups.push_back({bounds.comparison, bounds.policy, bounds.question, {}});
+  groups.push_back({bounds.comparison, bounds.policy, bounds.question, recorded, {}});
   return groups.back();
 }
 

@@ -13,11 +13,13 @@ struct LayerDeviations {
   std::vector<const DeviationBounds*> bounds;  ///< in the certificate's order, at least one
 };
 
-/// One policy, or the second model, alone or in the arithmetic of a policy, under one question.
+/// One policy, or the second model, alone or in the arithmetic of a policy, under one question. A trace is a group of
+/// its own: it speaks of the program that recorded it and not of the policy's programs.
 struct DeviationGroup {
   Comparison comparison = Comparison::kPolicy;
   std::string policy;  ///< empty: real arithmetic
   DeviationQuestion question = DeviationQuestion::kLocal;
+  bool recorded = false;
   std::vector<LayerDeviations> layers;
 };
 
@@ -30,7 +32,7 @@ enum class DeviationQuantity { kState, kOutput, kBlockOutput };
 [[nodiscard]] const QuantityDeviation* quantity_of(const DeviationBounds& bounds, DeviationQuantity quantity);
 
 /// Of a layer's methods the one with the smallest bound relative to what it bounds the change of; nullptr where none
-/// bounds the quantity. Methods speak of different programs: the name of the one taken belongs to the number.
+/// bounds the quantity.
 [[nodiscard]] const DeviationBounds* sharpest(const LayerDeviations& layer, DeviationQuantity quantity);
 
 /// Bound of the whole difference: decaying and staying part together, rounded upward.

@@ -84,16 +84,20 @@ std::string joined(const std::set<std::string>& parts) {
 std::string measured_words(const DeviationGroup& group, const Layers& layers) {
   const Reach reach = reach_of(layers, DeviationQuantity::kState);
   if (!reach.measured) return "";
-  const std::string share = share_text(*reach.measured);
-  return group.policy.empty() ? "; a typical state does move by up to " + share
-                              : "; one emulated run moved a typical state by up to " + share;
+  const char* who = group.recorded         ? "; the recorded scan moved a typical state by up to "
+                    : group.policy.empty() ? "; a typical state does move by up to "
+                                           : "; one emulated run moved a typical state by up to ";
+  return who + share_text(*reach.measured);
 }
 
 /// What to ask for where the bounds decide nothing.
-std::string next_step(const DeviationGroup& group) {
-  if (group.question == DeviationQuestion::kUniversal) return "ask for bounds on a text of yours (--text or --tokens)";
+std::string next_step(const DeviationGroup& group, const Certificate& certificate) {
+  if (group.question == DeviationQuestion::kUniversal) {
+    return certificate.sequence ? "a bound for every input says little about the inputs that occur"
+                                : "ask for bounds on a text of yours (--text or --tokens)";
+  }
   if (group.comparison != Comparison::kPolicy) return "compare the two models on your own data";
-  if (uses(group, DeviationMethod::kTrace)) return "test it on your own data";
+  if (group.recorded) return "test it on your own data";
   if (uses(group, DeviationMethod::kIntervalRun)) return "record the kernel's scan inputs and pass them as --trace";
   return "ask for --method interval-run, or record the kernel's scan inputs for --trace";
 }
@@ -123,9 +127,9 @@ std::string largest_part(const DeviationGroup& group) {
 
 std::string condition_words(const DeviationGroup& group, const std::set<std::string>& methods) {
   if (group.policy.empty()) return "";
+  if (group.recorded) return ", of the program that recorded them,";
   if (methods.contains(name_of(DeviationMethod::kIntervalRun)))
     return ", if your program rounds exactly where the policy says,";
-  if (methods.contains(name_of(DeviationMethod::kTrace))) return ", for the program that recorded the trace,";
   return ", if your program's roundings obey the policy,";
 }
 
@@ -139,14 +143,15 @@ std::string group_name(const DeviationGroup& group, const Certificate& certifica
 }
 
 std::string deviation_sentence(const DeviationGroup& group, const Certificate& certificate) {
-  const char* where = group.question == DeviationQuestion::kLocal ? ", same input to each layer of this sequence: "
-                      : group.question == DeviationQuestion::kOwn ? ", each model's own inputs on this sequence: "
-                                                                  : ", every input: ";
+  const char* where = group.recorded                                ? ", recorded scan inputs: "
+                      : group.question == DeviationQuestion::kLocal ? ", same input to each layer of this sequence: "
+                      : group.question == DeviationQuestion::kOwn   ? ", each model's own inputs on this sequence: "
+                                                                    : ", every input: ";
   const std::string begin = group_name(group, certificate) + where;
   const auto [good, rest] = split_layers(group);
   if (good.empty()) {
-    return begin + "the bounds decide nothing, for or against" + measured_words(group, rest) + "; " + next_step(group) +
-           ".";
+    return begin + "the bounds decide nothing, for or against" + measured_words(group, rest) + "; " +
+           next_step(group, certificate) + ".";
   }
   const Reach state = reach_of(good, DeviationQuantity::kState), output = reach_of(good, DeviationQuantity::kOutput);
   std::set<std::string> methods = state.methods;
@@ -157,7 +162,8 @@ std::string deviation_sentence(const DeviationGroup& group, const Certificate& c
                      (rest.empty() ? "every layer" : layer_words(good)) + " (most: layer " +
                      std::to_string(state.layer) + "; by " + joined(methods) + ")" + measured_words(group, good) +
                      largest_part(group);
-  if (!rest.empty()) text += "; for " + layer_words(rest) + " the bounds decide nothing: " + next_step(group);
+  if (!rest.empty())
+    text += "; for " + layer_words(rest) + " the bounds decide nothing: " + next_step(group, certificate);
   return text + ".";
 }
 
@@ -179,9 +185,10 @@ std::vector<std::string> deviation_findings(const DeviationGroup& group) {
       }
       for (const LostContraction& lost : bounds->lost_contraction) {
         if (!lost.stored_so || lost.states_ever == 0) continue;
+        const std::string advice = lost.type == "float32" ? "." : "; keep both in binary32.";
         add(group.policy + " stores a or h in " + lost.type + ": in " + place + std::to_string(lost.states_ever) +
             " of " + std::to_string(lost.states) +
-            " states a may round to 1, so the computed recurrence need not contract there; keep both in binary32.");
+            " states a may round to 1, so that the computed recurrence need not contract there" + advice);
       }
     }
   }

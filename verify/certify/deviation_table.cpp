@@ -47,7 +47,7 @@ std::string table_of(const DeviationGroup& group) {
     return row_of(
         {{5, layer}, {12, method}, {9, bound}, {9, measured}, {8, ratio}, {8, h}, {8, y}, {8, o}, {0, remark}});
   };
-  std::string text = line("layer", "method", "h within", "measured", "ratio", "relative", "y", "o", "");
+  std::string text = line("layer", "method", "h within", "measured", "ratio", "rel. h", "rel. y", "rel. o", "");
   for (const LayerDeviations& layer : group.layers) {
     const DeviationBounds& bounds = *sharpest(layer, DeviationQuantity::kState);
     const QuantityDeviation& state = bounds.state;
@@ -66,15 +66,22 @@ std::string table_of(const DeviationGroup& group) {
   return text;
 }
 
-const char* question_title(DeviationQuestion question) {
-  return question == DeviationQuestion::kLocal ? "same block input on the sequence"
-         : question == DeviationQuestion::kOwn ? "each model's own block input on the sequence"
-                                               : "every input, K";
+const char* question_title(const DeviationGroup& group) {
+  if (group.recorded) return "recorded scan inputs against the real block on the sequence";
+  switch (group.question) {
+    case DeviationQuestion::kLocal:
+      return "same block input on the sequence";
+    case DeviationQuestion::kOwn:
+      return "each model's own block input on the sequence";
+    case DeviationQuestion::kUniversal:
+      return group.policy.empty() ? "every input" : "every input, K";
+  }
+  return "";
 }
 
 std::string title_of(const DeviationGroup& group, const Certificate& certificate) {
   const theory::PrecisionPolicy* policy = theory::find_policy(group.policy);
-  return group_name(group, certificate) + ", " + question_title(group.question) +
+  return group_name(group, certificate) + ", " + question_title(group) +
          (policy == nullptr ? "" : std::string("\n(") + policy->summary + ")") + "\n";
 }
 
@@ -85,13 +92,20 @@ bool has_sequence_group(const std::vector<DeviationGroup>& groups, const Deviati
   });
 }
 
+/// What "measured" means in these tables, one line each.
 std::string measured_legend(const std::vector<DeviationGroup>& groups) {
-  const bool emulated =
-      std::any_of(groups.begin(), groups.end(), [](const DeviationGroup& group) { return !group.policy.empty(); });
-  const std::string ratio = "; ratio: bound to measured, median.\n";
-  return (emulated ? "measured: one run of lyap's own emulation, which proves nothing"
-                   : "measured: least distance of the two enclosed runs") +
-         ratio;
+  bool emulated = false, enclosed = false, recorded = false;
+  for (const DeviationGroup& group : groups) {
+    if (group.question == DeviationQuestion::kUniversal) continue;
+    recorded = recorded || group.recorded;
+    emulated = emulated || (!group.policy.empty() && !group.recorded);
+    enclosed = enclosed || group.policy.empty();
+  }
+  std::string text;
+  if (emulated) text += "measured (policies): one run of lyap's own emulation, which proves nothing.\n";
+  if (recorded) text += "measured (recorded): least distance of the recorded scan.\n";
+  if (enclosed) text += "measured (real arithmetic): least distance of the two enclosed runs.\n";
+  return text.empty() ? text : text + "ratio: bound to measured, median over states.\n";
 }
 
 }  // namespace
@@ -100,17 +114,14 @@ std::string deviation_tables(const Certificate& certificate) {
   const std::vector<DeviationGroup> groups = deviation_groups(certificate.layers);
   if (groups.empty()) return "";
   std::string text =
-      "Distance from the real block at any step: states h, scan outputs y, block output o. Relative: of the\n"
-      "size of a typical one; from 1 on a bound says nothing.\n";
+      "Distance from the real block at any step: states h, scan outputs y, block output o. rel.: relative\n"
+      "to the size of a typical one; from 1 on a bound says nothing.\n";
   for (const DeviationGroup& group : groups) {
     const bool universal = group.question == DeviationQuestion::kUniversal;
     if (universal && has_sequence_group(groups, group)) continue;
     text.append("\n").append(title_of(group, certificate)).append(table_of(group));
   }
-  const bool on_sequence = std::any_of(groups.begin(), groups.end(), [](const DeviationGroup& group) {
-    return group.question != DeviationQuestion::kUniversal;
-  });
-  return on_sequence ? text + measured_legend(groups) : text;
+  return text + measured_legend(groups);
 }
 
 std::string deviation_sentences(const Certificate& certificate) {

@@ -121,23 +121,37 @@ const ScanRounding& scan_rounding(const BlockWeights& block, const PrecisionPoli
   return std::holds_alternative<theory::Mamba1Weights>(block) ? policy.mamba1 : policy.mamba2;
 }
 
-}  // namespace
-
-DeviationBounds universal_policy_deviation(const BlockWeights& block, const PrecisionPolicy& policy) {
+/// Every program of `other` under the policy against the real `block`.
+DeviationBounds program_deviation(const BlockWeights& block, const BlockWeights& other, const PrecisionPolicy& policy) {
   const ScanRounding& scan = scan_rounding(block, policy);
   if (scan.decay.u > 0.0 || scan.state.u > 0.0)
-    throw ContractViolation("universal_policy_deviation: K does not cover decays or states stored in low precision");
+    throw ContractViolation("universal deviation: K does not cover decays or states stored in low precision");
   std::vector<OverflowFinding> findings;
-  const BlockWeights rounded = rounded_weights(block, policy, findings);
+  const BlockWeights rounded = rounded_weights(other, policy, findings);
   const BallDomain domain = ball_domain(block);
   const ScanInputRadii by_weights = weight_radii(domain, change_between(block, rounded));
   const ScanInputRadii radii = sum_of(by_weights, rounding_radii(domain, by_weights, rounded, policy, findings));
   DeviationBounds bounds =
       bounds_of({domain, radii, block, rounded, scan.step_size, read_out_error(scan, domain.shape.states)});
-  bounds.comparison = Comparison::kPolicy;
   bounds.method = DeviationMethod::kKappa;
   bounds.policy = policy.name;
   bounds.may_overflow = std::move(findings);
+  return bounds;
+}
+
+}  // namespace
+
+DeviationBounds universal_policy_deviation(const BlockWeights& block, const PrecisionPolicy& policy) {
+  DeviationBounds bounds = program_deviation(block, block, policy);
+  bounds.comparison = Comparison::kPolicy;
+  require_consistent(bounds);
+  return bounds;
+}
+
+DeviationBounds universal_pair_deviation(const BlockWeights& block, const BlockWeights& other,
+                                         const PrecisionPolicy& policy) {
+  DeviationBounds bounds = program_deviation(block, other, policy);
+  bounds.comparison = Comparison::kPair;
   require_consistent(bounds);
   return bounds;
 }

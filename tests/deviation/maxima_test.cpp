@@ -119,6 +119,8 @@ TEST(DeviationMaxima, OfLeastDistancesNeverExceedThoseOfDistancesAndAgreeForPoin
     }
     DeviationMaxima least(kShape, 3), most(kShape, 3), fused(kShape, 3);
     least.add_least_distance(x, y);
+    DeviationMaxima middle(kShape, 3);
+    middle.add_distance_of_middle(x, y);
     most.add(0, distance(x, y));
     fused.add_distance(x, y);
     EXPECT_EQ(fused.state(), most.state());
@@ -126,13 +128,17 @@ TEST(DeviationMaxima, OfLeastDistancesNeverExceedThoseOfDistancesAndAgreeForPoin
     EXPECT_EQ(fused.block_output(), most.block_output());
     EXPECT_EQ(fused.envelope(), most.envelope());
     for (std::size_t i = 0; i < 24; ++i) {
-      EXPECT_LE(least.state()[i], most.state()[i]);
+      EXPECT_LE(least.state()[i], middle.state()[i]);
+      EXPECT_LE(middle.state()[i], most.state()[i]);
       if (points) {
         EXPECT_EQ(least.state()[i], most.state()[i]);
       }
     }
     for (std::size_t i = 0; i < 6; ++i) EXPECT_LE(least.output()[i], most.output()[i]);
-    for (std::size_t t = 0; t < 3; ++t) EXPECT_LE(least.block_output()[t], most.block_output()[t]);
+    for (std::size_t t = 0; t < 3; ++t) {
+      EXPECT_LE(least.block_output()[t], middle.block_output()[t]);
+      EXPECT_LE(middle.block_output()[t], most.block_output()[t]);
+    }
   }
 }
 

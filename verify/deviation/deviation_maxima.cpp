@@ -60,6 +60,13 @@ struct LeastDistance {  // differences rounded downward; NaN, from infinite ends
   }
 };
 
+struct MiddleDistance {
+  double operator()(double x_lower, double x_upper, double y_lower, double y_upper) const {
+    const double middle = 0.5 * (y_lower + y_upper);
+    return LeastDistance()(x_lower, x_upper, middle, middle);
+  }
+};
+
 struct LargestDistance {
   double operator()(double x_lower, double x_upper, double y_lower, double y_upper) const {
     const double above = y_upper - x_lower, below = x_upper - y_lower;
@@ -180,6 +187,10 @@ void DeviationMaxima::add_distance(const BlockChunk& reference, const BlockChunk
 
 void DeviationMaxima::add_least_distance(const BlockChunk& reference, const BlockChunk& other) {
   add_pair<LeastDistance>(reference, other);
+}
+
+void DeviationMaxima::add_distance_of_middle(const BlockChunk& reference, const BlockChunk& other) {
+  add_pair<MiddleDistance>(reference, other);
 }
 
 void DeviationMaxima::add_size(const BlockChunk& chunk) {

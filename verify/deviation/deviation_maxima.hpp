@@ -21,6 +21,8 @@ class DeviationMaxima {
   void add_distance(const BlockChunk& reference, const BlockChunk& other);
   /// At most the deviation of any run in `other` from any run in `reference`: |difference| where both are points.
   void add_least_distance(const BlockChunk& reference, const BlockChunk& other);
+  /// The same from the middle of each set of `other`, as if it were a run.
+  void add_distance_of_middle(const BlockChunk& reference, const BlockChunk& other);
   /// At most |h|, |y| and |o|_2.
   void add_size(const BlockChunk& chunk);
 

@@ -61,7 +61,7 @@ class ProgramMethod : public Method {
   LostContractionCount& lost_;
 };
 
-/// The program from recorded scan inputs; what is measured is the recorded kernel, up to its scan.
+/// The program from recorded scan inputs; what is measured is the recorded kernel, up to the rounding of its scan.
 class TraceMethod : public Method {
  public:
   TraceMethod(const PolicyQuestion& question, const StateShape& shape, std::size_t steps, DeviationMaxima& measured)
@@ -71,7 +71,7 @@ class TraceMethod : public Method {
         measured_(measured) {}
   void advance(const BlockChunk& reference, const theory::Matrix&) override {
     const BlockChunk chunk = program_.advance_recorded(trace_, reference.begin, reference.end);
-    measured_.add_least_distance(reference, chunk);
+    measured_.add_distance_of_middle(reference, chunk);
     bound.add_distance(reference, chunk);
   }
   std::vector<OverflowFinding> findings() const override { return program_.findings(); }

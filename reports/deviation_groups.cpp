@@ -33,6 +33,13 @@ std::vector<DeviationGroup> deviation_groups(const CertificateRecord& record) {
       group.layers.back().bounds.push_back(&bound);
     }
   }
+  for (DeviationGroup& group : groups) {
+    for (LayerDeviations& layer : group.layers) {
+      std::stable_sort(
+          layer.bounds.begin(), layer.bounds.end(),
+          [](const RecordedDeviation* a, const RecordedDeviation* b) { return domain_of(*a) < domain_of(*b); });
+    }
+  }
   return groups;
 }
 

@@ -11,7 +11,7 @@ namespace lyap {
 /// What a certificate says about one layer under one comparison.
 struct LayerDeviations {
   const RecordedLayer* layer = nullptr;
-  std::vector<const RecordedDeviation*> bounds;  ///< in the certificate's order
+  std::vector<const RecordedDeviation*> bounds;  ///< by domain, within one in the certificate's order
 };
 
 /// One thing that was compared with the exact block: a policy, another checkpoint, an adapter, or one of the latter two
@@ -26,7 +26,7 @@ struct DeviationGroup {
 enum class Quantity { kState, kOutput, kBlockOutput };
 inline constexpr Quantity kQuantities[] = {Quantity::kState, Quantity::kOutput, Quantity::kBlockOutput};
 
-/// Which statements are asked about: the pair's questions, or every input.
+/// Which statements are asked about: the questions of a pair, or every input.
 enum class Domain { kSameInput, kOwnInput, kEveryInput };
 
 /// The groups of a certificate that compares something, in its order; they point into `record`.

@@ -33,9 +33,8 @@ std::string envelope_words(const LayerDeviations& layer, const EnvelopePicture& 
   const bool sized = std::any_of(picture.curves.begin(), picture.curves.end(),
                                  [](const EnvelopeCurve& curve) { return curve.role == EnvelopeRole::kSize; });
   if (sized) text += ", and the thin line is the largest state itself";
-  text +=
-      ". Each point stands for some neighbouring steps and shows their largest value; where a bound lies above the "
-      "thin line it is not informative.";
+  text += ". Each point stands for some neighbouring steps and shows their largest value.";
+  if (sized) text += " A bound above the thin line is larger than every state there.";
   if (picture.has_zero) text += " Zeros are not drawn.";
   return text;
 }

@@ -300,7 +300,9 @@ void add_lost_contraction(const DeviationGroup& group, DeviationSentence& senten
   if (types.empty()) return;
   sentence.notes.push_back("Contraction may be lost: decay or state is kept in " + joined(types) + ", and in " +
                            std::to_string(said.size()) + (said.size() == 1 ? " layer" : " layers") +
-                           " some decay may round to 1 there; keep them in float32, or see the table of types below.");
+                           " some decay may round to 1, so the computed recurrence may keep there what the real one "
+                           "forgets" +
+                           (types == std::set<std::string>{"float32"} ? "." : "; keep both in float32."));
 }
 
 }  // namespace

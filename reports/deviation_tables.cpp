@@ -14,10 +14,13 @@ std::string up(double value) { return rounded_text(value, TextRounding::kUp); }
 std::string up_or_dash(const std::optional<double>& value) { return value ? up(*value) : "–"; }
 std::string relative_or_dash(const std::optional<double>& value) { return value ? relative_text(*value) : "–"; }
 
+/// Close to 1 the interesting digits come later.
+std::string ratio(double value) { return rounded_text(value, TextRounding::kUp, value < 1.01 ? 5 : kReportDigits); }
+
 /// "1.65 (3.31)": median and 90 %.
 std::string ratio_text(const RecordedQuantity& quantity) {
   if (!quantity.ratio_median) return "–";
-  return up(*quantity.ratio_median) + (quantity.ratio_p90 ? " (" + up(*quantity.ratio_p90) + ")" : "");
+  return ratio(*quantity.ratio_median) + (quantity.ratio_p90 ? " (" + ratio(*quantity.ratio_p90) + ")" : "");
 }
 
 /// "0.97 %" or "15.3 times, not informative".

@@ -82,6 +82,16 @@ TEST(DeviationRecord, a_certificate_that_compares_nothing_has_none) {
       read([](json& layer) { layer["policies"] = json::object(), layer.erase("pairs"); }).layers[1].deviations.empty());
 }
 
+TEST(DeviationRecord, a_relative_bound_that_is_not_finite_is_absent_and_not_informative) {
+  const CertificateRecord record = read([](json& layer) {
+    layer["policies"][0]["state_deviation"]["relative"] = nullptr;
+    layer["policies"][0]["state_deviation"]["informative"] = false;
+    layer["policies"][0]["state_deviation"]["bound"] = {{"hex", "inf"}, {"decimal", "inf"}};
+  });
+  EXPECT_TRUE(std::isinf(record.layers[1].deviations[0].state.relative));
+  EXPECT_TRUE(std::isinf(record.layers[1].deviations[0].state.bound));
+}
+
 TEST(DeviationRecord, numbers_that_no_honest_certificate_has_are_refused_with_their_place) {
   EXPECT_THAT(refusal([](json& l) { l["policies"][0]["state_deviation"]["bound"] = stated(-1.0); }),
               AllOf(HasSubstr("layers[1].policies[0].state_deviation.bound"), HasSubstr("not negative")));

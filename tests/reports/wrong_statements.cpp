@@ -39,7 +39,7 @@ const WrongWords kWrongWords[] = {
      "initial|same inputs"},
     {"something else than the initial part said to decay", "\\bdecay(s|ing)?\\b",
      "initial|does not decay|decay (rate|factor|and state)|decay[s]? (is |are )?(stored|kept)|stored decay|"
-     "strict[ _]decay|natural-log|rate"},
+     "decay (may round|or state)|strict[ _]decay|natural-log|rate|on ordinary text"},
 };
 
 std::string without(std::string text, const std::string& open, const std::string& close) {

@@ -19,7 +19,6 @@ using Eigen::Index;
 
 constexpr std::size_t kRowGrain = 8;
 constexpr double kSoftplusCap = 20.0;
-constexpr Index kWidestNorm = 1 << 14;  // second-order terms stay below 2^-10 of the first
 
 /// Bounds of a product of two intervals; the processor rounds upward.
 struct Ends {
@@ -63,11 +62,10 @@ class NormRow {
  public:
   NormRow(double* lower, double* upper, Index width, double epsilon, const ErrorModel& errors)
       : lower_(lower), upper_(upper), width_(width), epsilon_(epsilon) {
-    const double roundings = double(width) + kMeanRoundings;
+    const double roundings = std::min(double(width) - 1.0, kMeanDepth) + kMeanRoundings;
     relative_ = (errors.accumulation * roundings / 2.0 * (1.0 + 0x1p-10) + errors.functions * kInverseRootError) *
                 kFloat32Roundoff;
     flushed_ = errors.underflow * 4.0 * kFlushed;
-    if (width > kWidestNorm) throw ContractViolation("a norm over so many numbers has no bound");
   }
 
   /// Returns an upper bound of the sum of squares; infinite where the mean may come out as 0.
@@ -296,13 +294,19 @@ void IntervalArithmetic::widen_and_round(Array& sums, const RowMajorMatrix& erro
 
 AccumulationError accumulation_error(const theory::Accumulation& accumulation, std::size_t n,
                                      const ErrorModel& errors) {
-  const double count = double(accumulation.roundings(n));
-  const double mu = count * accumulation.u;  // exact: few bits
-  if (!(mu < 0.5)) throw ContractViolation("a sum of that many products has no bound in this accumulation");
-  const RoundingUpward upward;
-  const double gamma = pinned(pinned(mu) / -(pinned(mu) - 1.0));
-  const double flushes = double(n) + count;
-  return {errors.accumulation * gamma, errors.underflow * pinned(2.0 * flushes * kFlushed)};
+  const double m = double(accumulation.roundings(n));
+  const double mu = m * accumulation.u;  // exact: few bits
+  if (!(mu < 1.0 / 16.0)) throw ContractViolation("a sum of that many products has no bound in this accumulation");
+  const double additions = accumulation.longest_chain == 0 ? double(n) : double(accumulation.longest_chain);
+  const bool any_order = 2.0 * additions >= double(n);
+  const double whole = mu * (1.0 + 8.0 * mu) * (1.0 + 0x1p-40);  // also at least gamma_m
+  const double flushes = 2.0 * (double(n) + m) * kFlushed;
+  const double product = accumulation.hardware_block == 0 ? accumulation.u * (1.0 + 0x1p-10) : 0.0;
+  AccumulationError error;
+  error.of_sizes = errors.accumulation * (any_order ? whole / 2.0 + product : whole);
+  error.of_sum = errors.accumulation * (any_order ? whole / 2.0 : 0.0);
+  error.absolute = errors.underflow * flushes;
+  return error;
 }
 
 }  // namespace lyap::deviation

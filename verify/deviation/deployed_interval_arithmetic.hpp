@@ -56,9 +56,16 @@ class IntervalArithmetic {
   OverflowRecord overflow_;
 };
 
-/// At least |computed - exact| / Σ |terms| for a sum of n products, and what flushes add: gamma_m and an absolute term.
+/// Error of adding up n products p_j, r = Σ p_j, S = Σ |p_j|: at most of_sizes S + of_sum |r| + absolute.
+///
+/// In any order: every partial sum is the sum of a subset of terms, so it lies between minus the sum of the negative
+/// terms and that of the positive ones, M = (S + |r|)/2 in magnitude at most. Each of m = Accumulation::roundings
+/// roundings therefore errs by at most u M (1 + 4 m u), computed partial sums instead of exact ones included; so do the
+/// alignments inside a tensor core, whose addends are partial sums and terms. That is half of gamma_m S where terms
+/// cancel. Products that are rounded themselves add u S. With a stated chain of L additions, gamma_L S where it is
+/// less.
 struct AccumulationError {
-  double relative = 0.0, absolute = 0.0;
+  double of_sizes = 0.0, of_sum = 0.0, absolute = 0.0;
 };
 [[nodiscard]] AccumulationError accumulation_error(const theory::Accumulation& accumulation, std::size_t n,
                                                    const ErrorModel& errors);

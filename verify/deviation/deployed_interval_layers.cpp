@@ -29,6 +29,18 @@ void add_relative_radius(BallMatrix& x, double relative) {
   });
 }
 
+/// Adds the bias to row t and what the sum's error is because of it and of the sum itself.
+void add_bias_upward(const theory::Vector& bias, const AccumulationError& error, Index t, Array& sums,
+                     RowMajorMatrix& widening) {
+  for (Index i = 0; i < sums.columns(); ++i) {
+    const double b = bias.empty() ? 0.0 : bias[std::size_t(i)];
+    const double minus_lower = -sums.lower(t, i) - b, upper = sums.upper(t, i) + b;
+    sums.lower(t, i) = -minus_lower;
+    sums.upper(t, i) = upper;
+    widening(t, i) += error.of_sizes * std::abs(b) + error.of_sum * std::max(minus_lower, upper);
+  }
+}
+
 }  // namespace
 
 IntervalArithmetic::Weight::Weight(const IntervalArithmetic& arithmetic, const theory::Matrix& weight,
@@ -59,7 +71,7 @@ Array IntervalArithmetic::product(const Array& x, const Weight& weight, const th
   const AccumulationError error = accumulation_error(rounding.accumulation, terms, errors_);
   BallMatrix factor = ball_of(x.lower, x.upper);
   const bool before = errors_.widens_before_rounding;
-  if (before) add_relative_radius(factor, error.relative);
+  if (before) add_relative_radius(factor, error.of_sizes);
   const BallMatrix sums = weight.is_point() ? enclose_product_transposed(factor, weight.ball().midpoint)
                                             : enclose_product_transposed(factor, weight.ball());
   Array result;
@@ -68,24 +80,17 @@ Array IntervalArithmetic::product(const Array& x, const Weight& weight, const th
   if (!before) {
     const BallMatrix magnitudes = enclose_product_transposed(
         RowMajorMatrix(x.lower.cwiseAbs().cwiseMax(x.upper.cwiseAbs())), weight.ball().midpoint.cwiseAbs().eval());
-    widening += error.relative * magnitudes.midpoint;
+    widening += error.of_sizes * magnitudes.midpoint;
   }
-  if (!bias.empty()) {
+  parallel_for(std::size_t(result.rows()), kRowGrain, [&](std::size_t begin, std::size_t end) {
     const RoundingUpward upward;
-    for (Index t = 0; t < result.rows(); ++t) {
-      for (Index i = 0; i < result.columns(); ++i) {
-        const double b = bias[std::size_t(i)];
-        result.lower(t, i) = -(-result.lower(t, i) - b);
-        result.upper(t, i) += b;
-        widening(t, i) += error.relative * std::abs(b);
-      }
-    }
-  }
-  if (error.relative > 0.0) {  // gamma times the sum of magnitudes is part of the radius
+    for (Index t = Index(begin); t < Index(end); ++t) add_bias_upward(bias, error, t, result, widening);
+  });
+  if (error.of_sizes > 0.0) {  // of_sizes times the sum of magnitudes is part of the radius
     const RoundingUpward upward;
     const double largest = sums.radius.size() == 0 ? 0.0 : sums.radius.maxCoeff();
-    if (!(largest / error.relative <= theory::kLargestFloat32)) {
-      overflow_.add(tensor + ", a partial sum", theory::kFloat32Type.name, 0, 1, largest / error.relative);
+    if (!(largest / error.of_sizes <= theory::kLargestFloat32)) {
+      overflow_.add(tensor + ", a partial sum", theory::kFloat32Type.name, 0, 1, largest / error.of_sizes);
     }
   }
   widen_and_round(result, widening, output_type(rounding), tensor);
@@ -131,7 +136,7 @@ void IntervalArithmetic::Convolution::convolve_row_upward(const Array& padded, I
   }
   for (Index c = 0; c < channels; ++c) {
     lower[c] = -lower[c];
-    magnitude[c] = magnitude[c] * error_.relative + error_.absolute;
+    magnitude[c] = magnitude[c] * error_.of_sizes + std::max(-lower[c], upper[c]) * error_.of_sum + error_.absolute;
   }
 }
 

@@ -134,8 +134,13 @@ IntervalArithmetic::Scan::Scan(IntervalArithmetic& arithmetic, const trajectory:
   for (std::size_t i = 0; i < A_log.size(); ++i) {
     const double formed = kExpError + kExpErrorPerUnit * std::abs(A_log[i]);
     const double relative = errors.functions * (formed + kDecayArgumentRoundings) * kFloat32Roundoff * (1.0 + 0x1p-10);
-    rate_lower_[i] = larger(-(rate_lower_[i] * relative - rate_lower_[i]), 0.0);
-    rate_upper_[i] += rate_upper_[i] * relative;
+    rate_lower_[i] = larger(-(rate_lower_[i] * relative - rate_lower_[i] + kFlushed), 0.0);
+    rate_upper_[i] += rate_upper_[i] * relative + kFlushed;
+    if (rate_upper_[i] <= theory::kLargestFloat32) continue;
+    const std::size_t head = i / (A_log.size() / shape.heads);
+    arithmetic.overflow().add("exp(A_log)", theory::kFloat32Type.name, head, shape.heads, rate_upper_[i]);
+    rate_upper_[i] = theory::kLargestFloat32;
+    rate_lower_[i] = std::min(rate_lower_[i], theory::kLargestFloat32);
   }
   phi_ = errors.scan * (2.0 * kFloat32Roundoff * (1.0 + 0x1p-10));
   path_ = errors.scan * (kLongestScanPath * kFloat32Roundoff * (1.0 + 0x1p-10));
@@ -315,7 +320,7 @@ void IntervalArithmetic::Scan::write_output(ProgramChunk<Array>& chunk, Array& r
         skip.upper(t, row) = larger(weight * x_lower, weight * x_upper);
         skip.lower(t, row) = -larger(-weight * x_lower, -weight * x_upper);
         if (!apart) magnitude(t, row) += larger(skip.upper(t, row), -skip.lower(t, row));
-        magnitude(t, row) = magnitude(t, row) * error.relative + error.absolute;
+        magnitude(t, row) = magnitude(t, row) * (error.of_sizes + error.of_sum) + error.absolute;
       }
     }
   }

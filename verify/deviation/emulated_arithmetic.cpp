@@ -45,6 +45,18 @@ std::span<float> rows_span(Array& x, Index begin, Index end) {
 
 float silu_of(float z) { return z / (1.0F + std::exp(-z)); }
 
+/// A tree over runs of 16 terms.
+float sum_of_squares(const float* x, Index count) {
+  constexpr Index kRun = 16;
+  if (count <= kRun) {
+    float sum = 0.0F;
+    for (Index i = 0; i < count; ++i) sum += x[i] * x[i];
+    return sum;
+  }
+  const Index half = count / 2;
+  return sum_of_squares(x, half) + sum_of_squares(x + half, count - half);
+}
+
 }  // namespace
 
 Array EmulatedArithmetic::read(const theory::Matrix& inputs, std::size_t begin, std::size_t end) {
@@ -63,8 +75,7 @@ void EmulatedArithmetic::normalise(Array& r, double epsilon, std::size_t groups,
     for (Index t = begin; t < end; ++t) {
       for (Index first = 0; first < r.cols(); first += width) {
         float* x = r.row(t).data() + first;
-        float sum = 0.0F;
-        for (Index i = 0; i < width; ++i) sum += x[i] * x[i];
+        const float sum = sum_of_squares(x, width);
         const float inverse = 1.0F / std::sqrt(sum / float(width) + float(epsilon));
         for (Index i = 0; i < width; ++i) x[i] *= inverse;
       }

@@ -159,7 +159,9 @@ void Judge::judge(const std::string& method, const std::string& policy, const Bl
   const auto entries = [&](const char* quantity, const deviation::IntervalMatrix& exact, Index skipped,
                            const RowMajorMatrix& values, const RowMajorMatrix& bounds, const auto& true_row) {
     Ledger::Entry& entry = ledger_.entry(method, policy, quantity);
-    for (const auto& [t, i] : suspects(entry, exact, skipped, values, Index(reference.begin), bounds)) {
+    const auto suspected = suspects(entry, exact, skipped, values, Index(reference.begin), bounds);
+    if (only_measures_) return;
+    for (const auto& [t, i] : suspected) {
       const std::size_t step = reference.begin + std::size_t(t);
       const double value = values(Index(step) + skipped, i);
       report(entry, what(quantity, step) + ", entry " + std::to_string(i),
@@ -174,7 +176,9 @@ void Judge::judge(const std::string& method, const std::string& policy, const Bl
       bound.output, [&](std::size_t t) -> const auto& { return truth(t + 1).steps[t].y; });
   if (bound.block_output.empty()) return;
   Ledger::Entry& entry = ledger_.entry(method, policy, "o");
-  for (const std::size_t t : suspected_norms(entry, reference, bound.block_output, second.o)) {
+  const auto suspected = suspected_norms(entry, reference, bound.block_output, second.o);
+  if (only_measures_) return;
+  for (const std::size_t t : suspected) {
     const std::size_t step = reference.begin + t;
     report(entry, what("o", step), norm(second.o.row(Index(step)), truth(step + 1).steps[step].output),
            bound.block_output[t]);

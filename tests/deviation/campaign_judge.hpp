@@ -12,10 +12,11 @@
 
 namespace lyap::testing {
 
-/// What a second run computed: h (T + 1, states), y (T, rows), o (T, d_model).
+/// What a second run computed: h (T + 1, states), y (T, rows), o (T, d_model); of programs also what the scan got.
 struct SecondRun {
   std::string name;
   RowMajorMatrix h, y, o;
+  RowMajorMatrix p, x, B, C, z;
 };
 
 /// Counts and largest ratios over a campaign. Prints itself.
@@ -56,6 +57,9 @@ class Judge {
   Judge(Ledger& ledger, const theory::BlockWeights& block, const theory::Matrix& inputs, std::string where)
       : ledger_(ledger), block_(block), inputs_(inputs), where_(std::move(where)) {}
 
+  /// For controls that must fail: ratios are noted, nothing is a failure.
+  void only_measure() { only_measures_ = true; }
+
   /// Bounds against one program's numbers.
   void judge(const std::string& method, const std::string& policy, const deviation::BlockChunk& reference,
              const deviation::ChunkDeviation& bound, const SecondRun& second);
@@ -82,6 +86,7 @@ class Judge {
   const theory::BlockWeights& block_;
   const theory::Matrix& inputs_;
   std::string where_;
+  bool only_measures_ = false;
   Values truth_, other_truth_;
 };
 

@@ -8,12 +8,8 @@
 #include <vector>
 
 #include "numerics/parallel.hpp"
-#include "tests/deviation/campaign_arithmetic.hpp"
-#include "tests/deviation/campaign_cases.hpp"
-#include "tests/deviation/campaign_judge.hpp"
+#include "tests/deviation/campaign_programs.hpp"
 #include "verify/deviation/apriori.hpp"
-#include "verify/deviation/deployed_program.hpp"
-#include "verify/deviation/deployed_weights.hpp"
 #include "verify/deviation/universal_deviation.hpp"
 
 // Every bound of a policy against programs of it on random blocks: emulated, and with the worst errors that the model
@@ -24,34 +20,7 @@ namespace {
 
 using deviation::BlockChunk;
 using deviation::ChunkDeviation;
-using deviation::ProgramChunk;
 using theory::PrecisionPolicy;
-
-/// A run of the program that an adversary chooses; nothing where it left the range of a type.
-std::optional<SecondRun> adversarial_run(const CampaignCase& c, const PrecisionPolicy& policy,
-                                         const Adversary& adversary) {
-  AdversarialArithmetic arithmetic(adversary);
-  const theory::BlockWeights weights = deviation::weights_as_stored(c.block, policy);
-  ProgramChunk<RowMajorMatrix> chunk;
-  if (const auto* first = std::get_if<theory::Mamba1Weights>(&weights)) {
-    chunk =
-        deviation::DeployedMamba1<AdversarialArithmetic>(arithmetic, *first, policy).advance(arithmetic.read(c.inputs));
-  } else {
-    chunk =
-        deviation::DeployedMamba2<AdversarialArithmetic>(arithmetic, std::get<theory::Mamba2Weights>(weights), policy)
-            .advance(arithmetic.read(c.inputs));
-  }
-  if (arithmetic.overflowed()) return std::nullopt;
-  SecondRun run{"signs " + std::to_string(int(adversary.signs)) + (adversary.rounds_correctly ? ", rounds" : ", errs"),
-                std::move(chunk.h), std::move(chunk.y), std::move(chunk.output)};
-  return run;
-}
-
-SecondRun emulated_run(const CampaignCase& c, const PrecisionPolicy& policy) {
-  deviation::EmulatedProgram program(c.block, policy);
-  const BlockChunk chunk = program.advance(c.inputs, 0, c.inputs.rows);
-  return {"emulated", chunk.h.lower, chunk.y.lower, chunk.output.lower};
-}
 
 /// One method's bounds, chunk after chunk.
 struct Bounds {
@@ -153,11 +122,7 @@ void run_case(Campaign& draw, Ledger& ledger, int index) {
     judged.judge(emulated_run(c, policy), true);
   }
   for (int i = 0; i < 4; ++i) {
-    Adversary adversary;
-    adversary.signs = draw.chance(0.4) ? Signs::kColumns : Signs(draw.size(0, kSigns - 1));
-    adversary.seed = draw.size(1, std::size_t(1) << 40);
-    adversary.rounds_correctly = i % 2 == 0;
-    adversary.underflows = draw.chance(0.5);
+    const Adversary adversary = drawn_adversary(draw, i % 2 == 0);
     if (const auto run = adversarial_run(c, policy, adversary)) {
       judged.judge(*run, adversary.rounds_correctly);
     } else {

@@ -2,147 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <iostream>
 
-#include "tests/deviation/universal_perturbed_program.hpp"
-#include "tests/verify/campaign_blocks.hpp"
+#include "tests/deviation/universal_search.hpp"
 #include "verify/certify/universal.hpp"
 #include "verify/deviation/deployed_program.hpp"
 #include "verify/deviation/kappa_over_ball.hpp"
 #include "verify/deviation/universal_deviation.hpp"
 
-// Universal bounds against runs of the worst programs and inputs that a search finds. The judge computes in binary64,
-// so that 2^-40 of a state's size is left to its own roundings.
+// Universal bounds against runs of the worst programs and inputs that a search finds.
 
 namespace lyap::testing {
 namespace {
-
-constexpr double kJudge = 0x1p-40;
-constexpr std::size_t kSteps = 64;
-
-/// Two runs on one input, and their greatest distances per head.
-struct Apart {
-  std::vector<double> state, output, state_size, output_size;
-
-  void add(const deviation::StateShape& shape, const std::vector<double>& h, const std::vector<double>& h_prime,
-           const std::vector<double>& y, const std::vector<double>& y_prime) {
-    for (auto* v : {&state, &output, &state_size, &output_size}) v->resize(shape.heads);
-    raise(state, state_size, h, h_prime, h.size() / shape.heads);
-    raise(output, output_size, y, y_prime, y.size() / shape.heads);
-  }
-
- private:
-  static void raise(std::vector<double>& apart, std::vector<double>& size, const std::vector<double>& a,
-                    const std::vector<double>& b, std::size_t entries) {
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      apart[i / entries] = std::max(apart[i / entries], std::fabs(b[i] - a[i]));
-      size[i / entries] = std::max(size[i / entries], std::fabs(a[i]) + std::fabs(b[i]));
-    }
-  }
-};
-
-/// The largest distance/bound over heads; above 1 is a violation. Sizes that left binary64 are not judged.
-double worst_ratio(const Apart& apart, const DeviationBounds& bounds) {
-  double worst = 0.0;
-  const auto judge = [&](double value, double size, double bound) {
-    if (!std::isfinite(value) || !std::isfinite(size) || value <= kJudge * size + 1e-290) return;
-    worst = std::max(worst, (value - kJudge * size) / bound);
-  };
-  for (std::size_t k = 0; k < apart.state.size(); ++k) {
-    judge(apart.state[k], apart.state_size[k], bounds.state.upper[k]);
-    judge(apart.output[k], apart.output_size[k], bounds.output.upper[k]);
-  }
-  return worst;
-}
-
-/// A sequence of few distinct tokens, each kept for a while: what drives states to their targets.
-struct Sequence {
-  std::vector<std::vector<double>> tokens;
-  std::vector<std::size_t> order;
-
-  static Sequence drawn(Campaign& draw, std::size_t d) {
-    Sequence s;
-    for (std::size_t i = 0; i < 3; ++i) s.tokens.push_back(token(draw, d));
-    for (std::size_t t = 0, now = 0; t < kSteps; ++t) {
-      if (draw.chance(0.1)) now = draw.size(0, 2);
-      s.order.push_back(now);
-    }
-    return s;
-  }
-  static std::vector<double> token(Campaign& draw, std::size_t d) {
-    const double scale = std::exp(draw.uniform(-9.0, 9.0));
-    std::vector<double> r(d);
-    for (double& entry : r) entry = static_cast<float>(scale * draw.normal());
-    return r;
-  }
-  [[nodiscard]] Sequence mutated(Campaign& draw) const {
-    Sequence s = *this;
-    auto& chosen = s.tokens[draw.size(0, 2)];
-    if (draw.chance(0.2)) {
-      chosen = token(draw, chosen.size());
-    } else {
-      const double size = std::fabs(chosen[draw.size(0, chosen.size() - 1)]) + 1e-6;
-      for (double& entry : chosen) {
-        if (draw.chance(0.5)) entry = static_cast<float>(entry + 0.5 * size * draw.normal());
-      }
-    }
-    if (draw.chance(0.3)) {
-      const std::size_t from = draw.size(0, kSteps - 1), token_index = draw.size(0, 2);
-      for (std::size_t t = from; t < std::min(kSteps, from + 20); ++t) s.order[t] = token_index;
-    }
-    return s;
-  }
-};
-
-using Kind = ErrorChoice::Kind;
-constexpr Kind kKinds[] = {Kind::kRandom, Kind::kPositive, Kind::kNegative, Kind::kAlternating, Kind::kSigns};
-constexpr ErrorChoice kExact{Kind::kNone, 1};
-
-/// Distances of a program of `policy` (null: the real run) of `other` from the real run of `base`.
-Apart run_both(const theory::BlockWeights& base, const theory::BlockWeights& other,
-               const theory::PrecisionPolicy* policy, const ErrorChoice& choice, const Sequence& sequence) {
-  const theory::PrecisionPolicy& any = *theory::find_policy("fp32");
-  PerturbedProgram first(base, any, kExact);
-  PerturbedProgram second(other, policy == nullptr ? any : *policy, policy == nullptr ? kExact : choice);
-  PlainScan scan(base), scan_prime(other);
-  const bool mamba1 = std::holds_alternative<theory::Mamba1Weights>(base);
-  const theory::NumberType step_type =
-      policy == nullptr ? theory::kUnrounded : (mamba1 ? policy->mamba1 : policy->mamba2).step_size;
-  ErrorChoice step_choice{choice.kind, choice.state + 7};
-  Apart apart;
-  for (const std::size_t token : sequence.order) {
-    const std::vector<double> y = scan.next(first.next(sequence.tokens[token]), theory::kUnrounded, 0.0);
-    const std::vector<double> y_prime =
-        scan_prime.next(second.next(sequence.tokens[token]), step_type, step_choice.next());
-    apart.add(deviation::state_shape(base), scan.h(), scan_prime.h(), y, y_prime);
-  }
-  return apart;
-}
-
-/// Hill climbing over inputs and error choices; the worst ratio found.
-double searched_ratio(Campaign& draw, const theory::BlockWeights& base, const theory::BlockWeights& other,
-                      const theory::PrecisionPolicy* policy, const DeviationBounds& bounds, int tries) {
-  const std::size_t d = deviation::front_view(base).gain.size();
-  Sequence best = Sequence::drawn(draw, d);
-  ErrorChoice best_choice{Kind::kRandom, 1};
-  double worst = 0.0;
-  for (int i = 0; i < tries; ++i) {
-    const Sequence candidate = draw.chance(0.2) ? Sequence::drawn(draw, d) : best.mutated(draw);
-    const ErrorChoice choice =
-        draw.chance(0.5) ? ErrorChoice{kKinds[draw.size(0, 4)], draw.size(1, 1u << 30)} : best_choice;
-    const double ratio = worst_ratio(run_both(base, other, policy, choice, candidate), bounds);
-    if (ratio < worst) continue;
-    worst = ratio;
-    best = candidate;
-    best_choice = choice;
-  }
-  return worst;
-}
-
-theory::BlockWeights drawn_block(Campaign& draw) {
-  if (draw.chance(0.5)) return drawn_mamba1(draw);
-  return drawn_mamba2(draw);
-}
 
 /// H of certify_universal.
 std::vector<double> state_bounds(const theory::BlockWeights& block) {
@@ -306,6 +178,93 @@ TEST(UniversalDeviation, NeverExceedsWhatBothBlocksCanReach) {
       EXPECT_LE(states.H[s], H[s / entries] * (1.0 + 0x1p-40));
       EXPECT_LE(states.H_prime[s], std::numeric_limits<double>::infinity());
     }
+  }
+}
+
+/// One rounding site of a policy.
+struct Site {
+  const char* name;
+  std::function<void(theory::PrecisionPolicy&)> add;
+  int family;  ///< 0: both, else Mamba-1 or Mamba-2 alone
+};
+
+const theory::NumberType& coarse() { return theory::kBfloat16Type; }
+
+std::vector<Site> rounding_sites() {
+  const theory::Accumulation sums{"coarse sums", 0x1p-8, 0.0, false, 0, 0};
+  return {{"block input", [](auto& p) { p.block_input = coarse(); }, 0},
+          {"norm, normalised", [](auto& p) { p.norm_normalised = coarse(); }, 0},
+          {"norm output", [](auto& p) { p.norm_output = coarse(); }, 0},
+          {"in_proj input", [](auto& p) { p.in_proj.input = coarse(); }, 0},
+          {"in_proj sums", [=](auto& p) { p.in_proj.accumulation = sums; }, 0},
+          {"in_proj output", [](auto& p) { p.in_proj.output = coarse(); }, 0},
+          {"convolution input", [](auto& p) { p.convolution.input = coarse(); }, 0},
+          {"convolution sums", [=](auto& p) { p.convolution.accumulation = sums; }, 0},
+          {"convolution output", [](auto& p) { p.convolution.output = coarse(); }, 0},
+          {"silu", [](auto& p) { p.conv_silu = coarse(); }, 0},
+          {"x_proj input", [](auto& p) { p.x_proj.input = coarse(); }, 1},
+          {"x_proj sums", [=](auto& p) { p.x_proj.accumulation = sums; }, 1},
+          {"x_proj output", [](auto& p) { p.x_proj.output = coarse(); }, 1},
+          {"dt_proj input", [](auto& p) { p.dt_proj.input = coarse(); }, 1},
+          {"dt_proj sums", [=](auto& p) { p.dt_proj.accumulation = sums; }, 1},
+          {"dt_proj output", [](auto& p) { p.dt_proj.output = coarse(); }, 1},
+          {"step bias sum, Mamba-1", [](auto& p) { p.dt_proj.sum = coarse(); }, 1},
+          {"step bias sum, Mamba-2", [](auto& p) { p.mamba2.step_bias_sum = coarse(); }, 2},
+          {"step size", [](auto& p) { p.mamba1.step_size = p.mamba2.step_size = coarse(); }, 0}};
+}
+
+TEST(UniversalPolicyDeviation, NeedsTheTermOfEachRoundingSite) {
+  const theory::PrecisionPolicy& bare = *theory::find_policy("fp32");
+  for (const Site& site : rounding_sites()) {
+    theory::PrecisionPolicy policy = bare;
+    site.add(policy);
+    Campaign draw(508);
+    double without = 0.0, with = 0.0;
+    for (int i = 0; i < 60; ++i) {
+      theory::BlockWeights block = drawn_mamba1(draw);
+      if (site.family == 2 || (site.family == 0 && draw.chance(0.5))) block = drawn_mamba2(draw);
+      std::vector<OverflowFinding> findings;
+      const theory::BlockWeights rounded = deviation::rounded_weights(block, policy, findings);
+      with = std::max(
+          with, searched_ratio(draw, block, rounded, &policy, deviation::universal_policy_deviation(block, policy), 4));
+      if (without > 1.0) continue;
+      without = searched_ratio(draw, block, rounded, &policy, deviation::universal_policy_deviation(block, bare), 4);
+    }
+    EXPECT_LE(with, 1.0) << site.name;
+    EXPECT_GT(without, 1.0) << site.name;
+  }
+}
+
+/// The bound of the states with some radii left out.
+DeviationBounds bounds_with(const theory::BlockWeights& block, const theory::BlockWeights& other,
+                            const std::function<void(deviation::ScanInputRadii&)>& leave_out) {
+  const deviation::BallDomain domain = deviation::ball_domain(block);
+  deviation::ScanInputRadii radii = deviation::weight_radii(domain, deviation::change_between(block, other));
+  leave_out(radii);
+  const deviation::BallKappa states =
+      deviation::kappa_over_ball({domain, radii, deviation::step_limits(block), deviation::step_limits(other),
+                                  deviation::log_rates(block), deviation::log_rates(other), theory::kUnrounded});
+  DeviationBounds bounds = deviation::universal_pair_deviation(block, other);
+  const std::size_t entries = states.kappa.size() / bounds.state.upper.size();
+  std::fill(bounds.state.upper.begin(), bounds.state.upper.end(), 0.0);
+  for (std::size_t s = 0; s < states.kappa.size(); ++s)
+    bounds.state.upper[s / entries] = std::max(bounds.state.upper[s / entries], states.kappa[s]);
+  return bounds;
+}
+
+TEST(UniversalDeviation, FailsWithoutAnyOneOfTheRadii) {
+  const auto zero = [](std::vector<double>& radii) { std::fill(radii.begin(), radii.end(), 0.0); };
+  const std::function<void(deviation::ScanInputRadii&)> omissions[] = {
+      [&](auto& radii) { zero(radii.p); }, [&](auto& radii) { zero(radii.x); }, [&](auto& radii) { zero(radii.B); }};
+  for (std::size_t k = 0; k < 3; ++k) {
+    Campaign draw(507);
+    double worst = 0.0;
+    for (int i = 0; i < 200 && worst <= 1.0; ++i) {
+      const theory::BlockWeights block = drawn_block(draw);
+      const theory::BlockWeights other = changed_block(draw, block);
+      worst = searched_ratio(draw, block, other, nullptr, bounds_with(block, other, omissions[k]), 20);
+    }
+    EXPECT_GT(worst, 1.0) << "radii " << k << " are not needed";
   }
 }
 

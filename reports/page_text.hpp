@@ -11,6 +11,9 @@ std::string_view deviations_template();  ///< page/deviations.mustache, a part o
 std::string_view style_sheet();          ///< page/page.css
 std::string_view page_script();          ///< page/page.js
 std::string_view chart_script();         ///< Chart.js, minified, as Debian's libjs-chart.js ships it
+std::string_view random_blocks_template();  ///< page/random_blocks.mustache
+std::string_view random_blocks_style();     ///< page/random_blocks.css
+std::string_view random_blocks_script();    ///< page/random_blocks.js
 std::string_view chart_licence();        ///< licenses/chart.js.txt
 
 }  // namespace lyap::page_text

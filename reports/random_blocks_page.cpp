@@ -28,7 +28,7 @@ data text_list(const std::vector<std::string>& texts) {
   return list;
 }
 
-data number_rows(const RandomBlocksRecord& record, const RecordedDeviation& deviation) {
+data number_rows(const RandomBlocksRecord& record, const RecordedRandomDeviation& deviation) {
   data rows{data::type::list};
   for (const std::size_t k : tabulated_places(record.times)) {
     data row;
@@ -50,7 +50,7 @@ struct Place {
 data figure(const RandomBlocksRecord& record, const RecordedRandomVariant& variant, const Place& place,
             bool of_output) {
   const RecordedRandomResult& result = variant.results[place.result];
-  const RecordedDeviation& deviation = of_output ? result.output : result.state;
+  const RecordedRandomDeviation& deviation = of_output ? result.output : result.state;
   data item;
   item.set("epsilon", shortest_text(result.epsilon));
   item.set("part", of_output ? "output" : "state");
@@ -105,7 +105,7 @@ data record_part(const RandomBlocksRecord& record, std::size_t number) {
   part.set("file_name", std::filesystem::path(record.path).filename().string());
   part.set("model", experiment_line(record));
   part.set("perturbation", record.perturbation);
-  part.set("verdict_text", verdict_sentence(record));
+  part.set("verdict_text", random_blocks_verdict(record));
   part.set("distribution_text", distribution_sentence(record));
   part.set("epsilon", shortest_text(record.distributions.front().variants.front().results.front().epsilon));
   for (const std::size_t k : sentence_places(record.times)) {

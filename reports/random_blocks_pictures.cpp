@@ -28,7 +28,7 @@ std::string logarithms(std::size_t count, Rounding rounding, const Value& value)
   return text.append("]");
 }
 
-std::string deviation_json(const RecordedDeviation& deviation) {
+std::string deviation_json(const RecordedRandomDeviation& deviation) {
   const std::size_t count = deviation.mean.size();
   const auto curve = [count](const std::vector<double>& values, Rounding rounding) {
     return logarithms(count, rounding, [&](std::size_t k) { return values[k]; });

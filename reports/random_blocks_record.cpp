@@ -49,8 +49,8 @@ void require_at_least(const JsonView& place, const std::vector<double>& bound, c
   }
 }
 
-RecordedDeviation deviation_of(const JsonView& place, std::size_t length, double slack, bool of_states) {
-  RecordedDeviation deviation;
+RecordedRandomDeviation deviation_of(const JsonView& place, std::size_t length, double slack, bool of_states) {
+  RecordedRandomDeviation deviation;
   deviation.mean = curve_of(place.at("mean"), length);
   deviation.standard_deviation = curve_of(place.at("standard_deviation"), length);
   deviation.largest = curve_of(place.at("largest"), length);

@@ -10,7 +10,7 @@
 namespace lyap {
 
 /// Deviations over the recorded times, an entry per time.
-struct RecordedDeviation {
+struct RecordedRandomDeviation {
   std::vector<double> mean, standard_deviation, largest;  ///< measured
   std::vector<double> envelope, mean_envelope;            ///< proved
   std::vector<double> closed_form;                        ///< proved, states only: E_1 exp((t - 1) zeta)
@@ -18,7 +18,7 @@ struct RecordedDeviation {
 
 struct RecordedRandomResult {
   double epsilon = 0;
-  RecordedDeviation state, output;
+  RecordedRandomDeviation state, output;
 };
 
 /// One distribution with parameters that do or do not depend on the input.

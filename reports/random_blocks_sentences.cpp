@@ -59,7 +59,7 @@ std::vector<std::size_t> tabulated_places(const std::vector<std::size_t>& times)
 
 std::string grouped_count(std::size_t count) {
   std::string text = std::to_string(count);
-  for (std::size_t end = text.size(); end > 3; end -= 3) text.insert(end - 3, ",");
+  for (std::size_t end = text.size(); end > 3; end -= 3) text.insert(end - 3, 1, ',');
   return text;
 }
 
@@ -70,7 +70,7 @@ std::string experiment_line(const RandomBlocksRecord& record) {
          plural(record.states, "state") + (record.width == 1 ? ", " : " each, ") + plural(record.steps, "step");
 }
 
-std::string verdict_sentence(const RandomBlocksRecord& record) {
+std::string random_blocks_verdict(const RandomBlocksRecord& record) {
   std::size_t envelopes = 0;
   for (const RecordedRandomDistribution& distribution : record.distributions) {
     for (const RecordedRandomVariant& variant : distribution.variants) envelopes += 2 * variant.results.size();

@@ -21,7 +21,7 @@ namespace lyap {
 /// "100 blocks per distribution, width 64, ...".
 [[nodiscard]] std::string experiment_line(const RandomBlocksRecord& record);
 /// What is proved, over the whole record.
-[[nodiscard]] std::string verdict_sentence(const RandomBlocksRecord& record);
+[[nodiscard]] std::string random_blocks_verdict(const RandomBlocksRecord& record);
 /// What the distributions have in common and how they differ.
 [[nodiscard]] std::string distribution_sentence(const RandomBlocksRecord& record);
 /// "Parameters given, as in the paper" or "Parameters that depend on the input".

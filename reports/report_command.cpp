@@ -40,7 +40,9 @@ int run_report_command(int argc, const char* const* argv) {
   CLI::App app("Writes one self-contained HTML page on one or several certificates of lyap.", "lyap report");
   std::vector<std::string> files;
   std::string out;
-  app.add_option("FILE", files, "certificates (.json), each with its arrays (.safetensors) beside it")->required();
+  app.add_option("FILE", files,
+                 "certificates (.json), each with its arrays (.safetensors) beside it, or records of random blocks")
+      ->required();
   app.add_option("--out", out, "the page to write; default: the first FILE with the ending .html")
       ->type_name("NAME.html");
   app.footer(

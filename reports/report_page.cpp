@@ -1,11 +1,14 @@
 #include "reports/report_page.hpp"
 
+#include <algorithm>
 #include <kainjow/mustache.hpp>
 
 #include "reports/page_text.hpp"
 #include "reports/picture_json.hpp"
+#include "reports/random_blocks_page.hpp"
 #include "reports/record_section.hpp"
 #include "verify/checkpoint/array_file.hpp"
+#include "verify/checkpoint/bad_input.hpp"
 
 namespace lyap {
 namespace {
@@ -43,6 +46,13 @@ std::string render_report(const std::vector<CertificateRecord>& records) {
 }
 
 void write_report(const std::vector<std::filesystem::path>& certificates, const std::filesystem::path& out) {
+  const auto of_random_blocks = std::find_if(certificates.begin(), certificates.end(), is_random_blocks_record);
+  if (of_random_blocks != certificates.end()) {
+    if (!std::all_of(certificates.begin(), certificates.end(), is_random_blocks_record))
+      throw BadInput(of_random_blocks->string(),
+                     "a record of random blocks has a page of its own; give it without certificates");
+    return write_random_blocks_report(certificates, out);
+  }
   std::vector<CertificateRecord> records;
   for (const std::filesystem::path& path : certificates) records.push_back(read_certificate(path));
   write_file_atomically(out, render_report(records));

@@ -14,7 +14,8 @@ namespace lyap {
 /// states 1.5 MB of text and 1.5 s, reading included.
 [[nodiscard]] std::string render_report(const std::vector<CertificateRecord>& records);
 
-/// Reads `certificates`, renders one page and writes it to `out` atomically. Throws BadInput (a certificate that is
+/// Reads `certificates`, renders one page and writes it to `out` atomically. Records of random blocks come out as a page
+/// of their own (random_blocks_page.hpp) and cannot be mixed with certificates. Throws BadInput (a certificate that is
 /// missing, malformed, or does not belong to its arrays) before anything is written, ResourceError where the disk is
 /// full or not writable.
 void write_report(const std::vector<std::filesystem::path>& certificates, const std::filesystem::path& out);

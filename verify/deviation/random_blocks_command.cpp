@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t kMostBlocks = 100000, kMostWidth = 4096, kMostStates = 256, kMostSteps = std::size_t{1} << 22;
 constexpr std::size_t kMostInputs = std::size_t{1} << 26;   // T D: half a gigabyte per sequence and thread
 constexpr std::size_t kMostWeights = std::size_t{1} << 26;  // D^2 (1 + 2 N)
-constexpr std::size_t kMostCurves = 1024, kMostThreads = 4096;
+constexpr std::size_t kMostCurves = 128, kMostThreads = 4096;
 constexpr std::uint64_t kMostSeed = (std::uint64_t{1} << 53) - 1;  // exact in every reader of JSON
 constexpr double kLeastEpsilon = 1e-12, kMostEpsilon = 1.0;
 

@@ -47,17 +47,17 @@ NamedFunctional random_functional(FunctionalKind kind, std::size_t number, const
     const Index i = below(state.rows()), n = below(state.cols());
     result.functional.final_state = RowMajorMatrix::Zero(state.rows(), state.cols());
     result.functional.final_state(i, n) = 1.0;
-    result.name += "(" + std::to_string(i) + ", " + std::to_string(n) + ")";
+    result.name.append("(").append(std::to_string(i)).append(", ").append(std::to_string(n)).append(")");
   } else if (kind == FunctionalKind::kScanOutput) {
     const Index i = below(state.rows());
     result.functional.y = RowMajorMatrix::Zero(tokens, state.rows());
     result.functional.y(tokens - 1, i) = 1.0;
-    result.name += "(" + std::to_string(i) + ")";
+    result.name.append("(").append(std::to_string(i)).append(")");
   } else {
     const Index width = run.values()[Quantity::kOutput].cols();
     result.functional.output = RowMajorMatrix::Zero(tokens, width);
     result.functional.output.row(tokens - 1) = random_direction(width, random);
-    result.name += " in direction " + std::to_string(number);
+    result.name.append(" in direction ").append(std::to_string(number));
   }
   return result;
 }

@@ -1,0 +1,146 @@
+#include "verify/deviation/apriori_layer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "numerics/contract_violation.hpp"
+#include "numerics/dense_product.hpp"
+#include "numerics/parallel.hpp"
+#include "numerics/rounding.hpp"
+
+namespace lyap::deviation {
+namespace {
+
+using Eigen::Index;
+
+constexpr std::size_t kRowGrain = 8;
+
+double larger(double a, double b) { return a < b ? b : a; }
+double magnitude(double x) { return larger(x, -x); }
+
+bool is_tf32(const theory::NumberType& type) { return type.largest == theory::kTf32Type.largest; }
+
+}  // namespace
+
+void over_rows_upward(Index rows, const std::function<void(Index t)>& body) {
+  parallel_for(std::size_t(rows), kRowGrain, [&](std::size_t begin, std::size_t end) {
+    const RoundingUpward upward;
+    for (std::size_t t = begin; t < end; ++t) body(Index(t));
+  });
+}
+
+RowMajorMatrix magnitude_of(const IntervalMatrix& x) {
+  RowMajorMatrix result(x.rows(), x.columns());
+  for (Index i = 0; i < result.size(); ++i) result.data()[i] = larger(x.upper.data()[i], -x.lower.data()[i]);
+  return result;
+}
+
+IntervalMatrix columns_of(const IntervalMatrix& x, std::size_t first, std::size_t count) {
+  IntervalMatrix part;
+  part.lower = x.lower.middleCols(Index(first), Index(count));
+  part.upper = x.upper.middleCols(Index(first), Index(count));
+  return part;
+}
+
+RowMajorMatrix product_upper_bound(const ConstMatrixRef& x, const ConstMatrixRef& w) {
+  RowMajorMatrix result = approx_dense_product(x, w, Transposed::kYes);
+  // Sums of k nonnegative products, in any order: each term passes at most k roundings of relative size 2^-53, and an
+  // underflow loses less than 2^-1074.
+  const double factor = 1.0 + std::ldexp(double(x.cols()) + 4.0, -52);
+  const double lost = std::ldexp(double(x.cols()), -1074);
+  over_rows_upward(result.rows(), [&](Index t) {
+    double* row = result.row(t).data();
+    for (Index i = 0; i < result.cols(); ++i) row[i] = known(row[i] * factor + lost);
+  });
+  return result;
+}
+
+void note_overflow(OverflowRecord& record, const std::string& tensor, const theory::NumberType& type,
+                   const RowMajorMatrix& magnitude) {
+  for (Index t = 0; t < magnitude.rows(); ++t) {
+    if (magnitude.row(t).maxCoeff() <= type.largest) continue;
+    for (Index i = 0; i < magnitude.cols(); ++i) {
+      if (!(magnitude(t, i) <= type.largest))
+        record.add(tensor, type.name, std::size_t(i), std::size_t(magnitude.cols()), magnitude(t, i));
+    }
+  }
+}
+
+RowMajorMatrix weight_radius(const theory::Matrix& rounded, const theory::Matrix* also, const theory::NumberType& type,
+                             const AprioriTerms& terms) {
+  RowMajorMatrix radius = RowMajorMatrix::Zero(Index(rounded.rows), Index(rounded.columns));
+  const bool any_rule = also == nullptr && is_tf32(type);
+  const double unit = 0x1p-10;  // from one tf32 number to the next, in units of the binade
+  bool differs = false;
+  const RoundingUpward upward;
+  for (std::size_t i = 0; i < rounded.entries.size(); ++i) {
+    const double w = magnitude(rounded.entries[i]);
+    double& r = radius.data()[i];
+    if (also != nullptr) r = magnitude(also->entries[i] - rounded.entries[i]);
+    if (any_rule) r = larger(unit * binade(w), kFlushed * terms.underflow);
+    if (w < kFlushed) r = larger(r, w * terms.underflow);
+    differs = differs || r > 0.0;
+  }
+  return differs ? radius : RowMajorMatrix();
+}
+
+SummationError summation_error(const theory::Accumulation& accumulation, std::size_t n, const AprioriTerms& terms) {
+  const double count = double(accumulation.roundings(n));
+  const double mu = count * accumulation.u;  // exact: few bits
+  if (!(mu < 0.5)) throw ContractViolation("a sum of that many products has no bound in this accumulation");
+  const RoundingUpward upward;
+  const double gamma = pinned(pinned(mu) / -(pinned(mu) - 1.0));
+  return {terms.accumulation * gamma, terms.underflow * pinned(2.0 * (double(n) + count) * kFlushed)};
+}
+
+AprioriLayer::AprioriLayer(const theory::Matrix& weight, const theory::Matrix* also, std::size_t first,
+                           std::size_t count, const theory::Vector& bias, const theory::LinearRounding& rounding,
+                           const AprioriTerms& terms)
+    : input_(rounding.input, terms), output_(rounding.output, terms) {
+  const auto rows = [&](const RowMajorMatrix& m) { return m.middleRows(Index(first), Index(count)).eval(); };
+  const RowMajorMatrix all_radii = weight_radius(weight, also, rounding.weight, terms);
+  if (all_radii.size() > 0) radius_ = rows(all_radii);
+  size_ = Eigen::Map<const RowMajorMatrix>(weight.row(first), Index(count), Index(weight.columns)).cwiseAbs();
+  if (radius_.size() > 0) over_rows_upward(size_.rows(), [&](Index i) { size_.row(i) += radius_.row(i); });
+  const bool inside = rounding.placement == theory::BiasPlacement::kInAccumulation && !bias.empty();
+  if (inside) {
+    for (std::size_t i = first; i < first + count; ++i) bias_.push_back(magnitude(bias[i]));
+  }
+  const SummationError error = summation_error(rounding.accumulation, weight.columns + (inside ? 1 : 0), terms);
+  gamma_ = error.relative;
+  absolute_ = error.absolute;
+}
+
+LayerRadii AprioriLayer::radii(const RowMajorMatrix& size, const RowMajorMatrix& radius) const {
+  LayerRadii result;
+  result.input.resize(radius.rows(), radius.cols());
+  RowMajorMatrix reached(radius.rows(), radius.cols());
+  over_rows_upward(radius.rows(), [&](Index t) {
+    for (Index k = 0; k < radius.cols(); ++k) {
+      const double before = known(size(t, k) + radius(t, k));
+      result.input(t, k) = known(radius(t, k) + input_.of_upward(before));
+      reached(t, k) = known(size(t, k) + result.input(t, k));
+    }
+  });
+  result.carried = product_upper_bound(result.input, size_);
+  result.local = product_upper_bound(reached, size_);
+  const RowMajorMatrix read_otherwise = radius_.size() > 0 ? product_upper_bound(reached, radius_) : RowMajorMatrix();
+  over_rows_upward(result.local.rows(), [&](Index t) {
+    for (Index i = 0; i < result.local.cols(); ++i) {
+      double& local = result.local(t, i);
+      local = (bias_.empty() ? local : local + bias_[std::size_t(i)]) * gamma_ + absolute_;
+      if (read_otherwise.size() > 0) local += read_otherwise(t, i);
+      local = known(local);
+    }
+  });
+  return result;
+}
+
+void AprioriLayer::round_output(const RowMajorMatrix& v_size, RowMajorMatrix& radius) const {
+  over_rows_upward(radius.rows(), [&](Index t) {
+    for (Index i = 0; i < radius.cols(); ++i)
+      radius(t, i) = known(radius(t, i) + output_.of_upward(known(v_size(t, i) + radius(t, i))));
+  });
+}
+
+}  // namespace lyap::deviation

@@ -1,0 +1,356 @@
+#include "verify/deviation/deviation_scan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "numerics/contract_violation.hpp"
+#include "numerics/interval_scan.hpp"
+#include "numerics/parallel.hpp"
+#include "numerics/rounding.hpp"
+#include "numerics/vector_functions.hpp"
+#include "verify/deviation/apriori_layer.hpp"
+#include "verify/deviation/deployed_interval_arithmetic.hpp"
+#include "verify/deviation/deployed_program.hpp"
+#include "verify/deviation/deviation_step.hpp"
+#include "verify/deviation/universal_deviation_domain.hpp"
+
+namespace lyap::deviation {
+namespace {
+
+using Eigen::Index;
+using theory::NumberType;
+using theory::ScanRounding;
+
+constexpr std::size_t kChannelsAtOnce = 16;
+constexpr std::size_t kLanes = 4;
+constexpr double kSecondOrder = 1.0 + 0x1p-10;  // of first-order terms below 2^-11
+
+double larger(double a, double b) { return a < b ? b : a; }
+double smaller(double a, double b) { return b < a ? b : a; }
+double magnitude(double x) { return larger(x, -x); }
+
+/// Middles, radii and magnitudes of enclosures.
+struct Centred {
+  RowMajorMatrix middle, radius, size;
+
+  explicit Centred(const IntervalMatrix& x)
+      : middle(x.rows(), x.columns()), radius(x.rows(), x.columns()), size(x.rows(), x.columns()) {
+    over_rows_upward(x.rows(), [&](Index t) {
+      for (Index i = 0; i < middle.cols(); ++i) {
+        const double lower = x.lower(t, i), upper = x.upper(t, i);
+        middle(t, i) = 0.5 * lower + 0.5 * upper;
+        radius(t, i) = upper - lower;
+        size(t, i) = larger(upper, -lower);
+      }
+    });
+  }
+};
+
+/// A type that is not rounded to passes binary32 numbers on.
+NumberType or_binary32(const NumberType& type) { return type.u == 0.0 ? theory::kFlushedFloat32Type : type; }
+
+/// Enclosures of a and 1 - a for one block of rates.
+struct Decays {
+  std::vector<double> s_lower, s_upper, lower, upper, rest_lower, rest_upper;
+  explicit Decays(std::size_t count)
+      : s_lower(count), s_upper(count), lower(count), upper(count), rest_lower(count), rest_upper(count) {}
+  void enclose() { enclose_decay({s_lower, s_upper}, {lower, upper}, {rest_lower, rest_upper}); }
+};
+
+/// What advance_deviation_row_upward reads, N numbers each.
+struct RateArrays {
+  std::size_t N;
+  std::vector<double> storage;
+  explicit RateArrays(std::size_t states) : N(states), storage(12 * states) {}
+  double* part(std::size_t i) { return storage.data() + i * N; }
+  RateRange range() {
+    return {part(0), part(1), part(2), part(3), part(4),  part(5),
+            part(6), part(7), part(8), part(9), part(10), part(11)};
+  }
+  void write_upward(std::size_t n, const Decays& here, const Decays& near, const Decays& far, std::size_t i,
+                    double alpha_lower, double alpha_upper) {
+    const double width = here.rest_upper[i] - here.rest_lower[i];
+    const double values[12] = {
+        here.upper[i],
+        near.upper[i],
+        far.upper[i],
+        here.rest_upper[i] - near.rest_lower[i],
+        here.rest_upper[i] - far.rest_lower[i],
+        width + (near.rest_upper[i] - near.rest_lower[i]) + 0x1p-52 * (here.rest_upper[i] + near.rest_upper[i]),
+        width + (far.rest_upper[i] - far.rest_lower[i]) + 0x1p-52 * (here.rest_upper[i] + far.rest_upper[i]),
+        alpha_upper * here.upper[i],
+        alpha_upper * near.upper[i],
+        alpha_upper * far.upper[i],
+        -alpha_lower * here.lower[i],
+        -alpha_lower * far.lower[i]};
+    for (std::size_t k = 0; k < 12; ++k) storage[k * N + n] = values[k];
+  }
+};
+
+}  // namespace
+
+struct DeviationScan::Impl {
+  StateShape shape;
+  theory::StepSizeLimits limits;
+  const theory::Vector& D;
+  ScanRounding scan;
+  AprioriTerms terms;
+  std::size_t rates;  // per head
+  std::vector<double> alpha_lower, alpha_upper;
+  std::vector<double> decay_error;  // (heads)
+  std::vector<double> E, size, growth, forcing;
+  SummationError summation;
+  RoundingError state_read, state, read_out, skip_product, binary32, y;
+  double passed_roundings = 1.0;
+  std::size_t tokens = 0;
+
+  Impl(const theory::BlockWeights& block, const ScanRounding& rounding, const AprioriTerms& factors)
+      : shape(state_shape(block)),
+        limits(step_limits(block)),
+        D(skip_of(block)),
+        scan(rounding),
+        terms(factors),
+        rates(shape.decay_per_state ? shape.states : 1),
+        E(shape.rows() * shape.states),
+        size(E),
+        growth(E),
+        forcing(shape.rows()),
+        summation(summation_error(theory::kTensorCores, shape.states + 1, factors)),
+        state_read(scan.state_read, factors),
+        state(scan.state, factors),
+        read_out(or_binary32(scan.read_out), factors),
+        skip_product(scan.skip_product, factors),
+        binary32(theory::kFlushedFloat32Type, factors),
+        y(or_binary32(scan.y), factors) {
+    const theory::Vector& A_log = log_rates(block);
+    alpha_lower = alpha_upper = A_log;
+    enclose_exp({A_log, A_log}, {alpha_lower, alpha_upper});
+    decay_error.assign(shape.heads, 0.0);
+    const RoundingUpward upward;
+    for (std::size_t i = 0; i < A_log.size(); ++i) {
+      // |exp(-s (1 + σ)) - exp(-s)| <= σ/e (1 + ..), and s exp(-s) <= 1/e, for the errors of s and of exp.
+      const double argument = kExpError + kExpErrorPerUnit * magnitude(A_log[i]) + kDecayArgumentRoundings;
+      const double error = (kExpError + 0.368 * (argument + kExpErrorPerUnit)) * kFloat32Roundoff * kSecondOrder;
+      decay_error[i / rates] = larger(decay_error[i / rates], terms.functions * error + scan.decay.u * terms.rounding);
+    }
+  }
+
+  struct Chunk {
+    const BlockChunk& centre;
+    const PerturbationRadii& radii;
+    const IntervalMatrix& program_step;  // Δ'
+    Centred x, B, C;
+    double additions;
+  };
+  struct Scratch {
+    Decays here, near, far;
+    RateArrays arrays;
+    std::vector<StepRange> steps;
+  };
+
+  [[nodiscard]] IntervalMatrix program_steps(const BlockChunk& centre, const RowMajorMatrix& p_radius) const;
+  [[nodiscard]] StepRange step_range_upward(const Chunk& chunk, Index t, std::size_t head) const;
+  void advance_heads(const Chunk& chunk, std::size_t begin, std::size_t end, ScanDeviation& result);
+  void enclose_decays(const Chunk& chunk, Index t, std::size_t begin, std::size_t end, Scratch& scratch) const;
+  void advance_row_upward(const Chunk& chunk, Index t, std::size_t row, StepRange step, const RateRange& rate,
+                          double largest_B, ScanDeviation& result);
+  void store_row_upward(const IntervalMatrix& h, Index t, std::size_t row, double* bound);
+  void write_output_upward(const Chunk& chunk, Index t, std::size_t row, ScanDeviation& result) const;
+};
+
+/// The step sizes that programs compute whose pre-activations lie within `p_radius` of the real ones.
+IntervalMatrix DeviationScan::Impl::program_steps(const BlockChunk& centre, const RowMajorMatrix& p_radius) const {
+  IntervalMatrix p = centre.front.p;
+  over_rows_upward(p.rows(), [&](Index t) {
+    for (Index k = 0; k < p.columns(); ++k) {
+      p.lower(t, k) = -(p_radius(t, k) - p.lower(t, k));
+      p.upper(t, k) += p_radius(t, k);
+    }
+  });
+  ErrorModel model;
+  model.functions = terms.functions;
+  model.underflow = terms.underflow;
+  IntervalArithmetic arithmetic(Tf32Reading::kTruncated, model);
+  return arithmetic.step_sizes(std::move(p), limits, scan.step_size);
+}
+
+StepRange DeviationScan::Impl::step_range_upward(const Chunk& chunk, Index t, std::size_t head) const {
+  const IntervalMatrix& Delta = chunk.centre.front.scan.step_size;
+  const auto k = Index(head);
+  const double lower = Delta.lower(t, k), upper = Delta.upper(t, k);
+  StepRange step;
+  step.near = smaller(chunk.program_step.lower(t, k), lower);
+  step.far = larger(smaller(chunk.program_step.upper(t, k), theory::kLargestFloat32), upper);
+  step.down = upper - step.near;
+  step.up = step.far - lower;
+  step.width = (upper - lower) + 0x1p-51 * (step.down + step.up);
+  step.flushed = terms.underflow * 2.0 * kFlushed;
+  step.decay_error = decay_error[head] + step.flushed * (1.0 + step.far);
+  step.product_error = terms.scan * 2.0 * kFloat32Roundoff * kSecondOrder;
+  step.phi = step.product_error;
+  step.additions = chunk.additions;
+  step.carried = terms.carried;
+  return step;
+}
+
+void DeviationScan::Impl::enclose_decays(const Chunk& chunk, Index t, std::size_t begin, std::size_t end,
+                                         Scratch& scratch) const {
+  {
+    const RoundingUpward upward;
+    const IntervalMatrix& Delta = chunk.centre.front.scan.step_size;
+    for (std::size_t head = begin; head < end; ++head) {
+      const StepRange step = step_range_upward(chunk, t, head);
+      scratch.steps[head - begin] = step;
+      const double low = Delta.lower(t, Index(head)), high = Delta.upper(t, Index(head));
+      for (std::size_t n = 0; n < rates; ++n) {
+        const std::size_t i = (head - begin) * rates + n;
+        const double slow = alpha_lower[head * rates + n], fast = alpha_upper[head * rates + n];
+        scratch.here.s_lower[i] = -(-slow * low) + 0.0;
+        scratch.here.s_upper[i] = fast * high;
+        scratch.near.s_lower[i] = -(-slow * step.near) + 0.0;
+        scratch.near.s_upper[i] = fast * step.near;
+        scratch.far.s_lower[i] = -(-slow * step.far) + 0.0;
+        scratch.far.s_upper[i] = fast * step.far;
+      }
+    }
+  }
+  scratch.here.enclose();
+  scratch.near.enclose();
+  scratch.far.enclose();
+}
+
+void DeviationScan::Impl::advance_heads(const Chunk& chunk, std::size_t begin, std::size_t end, ScanDeviation& result) {
+  const std::size_t N = shape.states, count = (end - begin) * rates;
+  Scratch scratch{Decays(count), Decays(count), Decays(count), RateArrays(N), std::vector<StepRange>(end - begin)};
+  const Index last = chunk.x.size.rows();
+  for (Index t = 0; t < last; ++t) {
+    enclose_decays(chunk, t, begin, end, scratch);
+    const RoundingUpward upward;
+    for (std::size_t head = begin; head < end; ++head) {
+      for (std::size_t n = 0; n < N; ++n) {
+        const std::size_t i = (head - begin) * rates + n % rates, rate = head * rates + n % rates;
+        scratch.arrays.write_upward(n, scratch.here, scratch.near, scratch.far, i, alpha_lower[rate],
+                                    alpha_upper[rate]);
+      }
+      const auto group = Index(head / (shape.heads / shape.groups) * N);
+      double largest_B = 0.0;
+      for (Index n = 0; n < Index(N); ++n)
+        largest_B = larger(largest_B, chunk.B.size(t, group + n) + chunk.radii.B(t, group + n));
+      for (std::size_t row = head * shape.head_dim; row < (head + 1) * shape.head_dim; ++row) {
+        advance_row_upward(chunk, t, row, scratch.steps[head - begin], scratch.arrays.range(), largest_B, result);
+        write_output_upward(chunk, t, row, result);
+      }
+    }
+  }
+}
+
+void DeviationScan::Impl::advance_row_upward(const Chunk& chunk, Index t, std::size_t row, StepRange step,
+                                             const RateRange& rate, double largest_B, ScanDeviation& result) {
+  const std::size_t N = shape.states, first = row * N;
+  const auto group = Index(row / shape.head_dim / (shape.heads / shape.groups) * N);
+  const double x_size = chunk.x.size(t, Index(row)), x_change = chunk.radii.x(t, Index(row));
+  const RowForcing input{chunk.x.middle(t, Index(row)),
+                         chunk.x.radius(t, Index(row)),
+                         x_size,
+                         x_change,
+                         &chunk.B.middle(t, group),
+                         &chunk.B.radius(t, group),
+                         &chunk.B.size(t, group),
+                         &chunk.radii.B(t, group)};
+  // Products of decays may underflow in a bracketed scan: kScanDepth of them on a term's path.
+  forcing[row] += step.far * (largest_B * (x_size + x_change)) * kSecondOrder + step.flushed;
+  step.underflow = passed_roundings * (kScanDepth * step.flushed) * forcing[row];
+  const IntervalMatrix& h = chunk.centre.h;
+  double* bound = &result.state(t, Index(first));
+  advance_deviation_row_upward(step, rate, input, &h.lower(t, Index(first)), &h.upper(t, Index(first)),
+                               {&E[first], &size[first], &growth[first]}, bound, N);
+  if (scan.state.u > 0.0) store_row_upward(h, t, row, bound);
+}
+
+/// What was stored is exact from here on: the recurrence goes on from it, step by step.
+void DeviationScan::Impl::store_row_upward(const IntervalMatrix& h, Index t, std::size_t row, double* bound) {
+  const std::size_t N = shape.states;
+  for (std::size_t n = 0; n < N; ++n) {
+    const auto column = Index(row * N + n);
+    const double reached = larger(h.upper(t + 1, column), -h.lower(t + 1, column)) + bound[n];
+    bound[n] = known(bound[n] + state.of_upward(known(reached)));
+    E[row * N + n] = bound[n];
+    size[row * N + n] = larger(h.upper(t + 1, column), -h.lower(t + 1, column)) + bound[n];
+    growth[row * N + n] = 0.0;
+  }
+}
+
+/// Theorem 2 with the program's own roundings of C . h + D x.
+void DeviationScan::Impl::write_output_upward(const Chunk& chunk, Index t, std::size_t row,
+                                              ScanDeviation& result) const {
+  const std::size_t N = shape.states, head = row / shape.head_dim;
+  const auto group = Index(head / (shape.heads / shape.groups) * N), column = Index(row);
+  const double* C = &chunk.C.size(t, group);
+  const double* C_change = &chunk.radii.C(t, group);
+  const double* bound = &result.state(t, Index(row * N));
+  const double* lower = &chunk.centre.h.lower(t + 1, Index(row * N));
+  const double* upper = &chunk.centre.h.upper(t + 1, Index(row * N));
+  const bool reads_rounded = scan.state_read.u > 0.0;
+  double changes[kLanes] = {}, sizes[kLanes] = {};
+  const auto add = [&](std::size_t n, std::size_t lane) {
+    const double h = larger(upper[n], -lower[n]), C_prime = C[n] + C_change[n];
+    double E_read = bound[n];
+    if (reads_rounded) E_read += state_read.of_upward(known(h + E_read));
+    changes[lane] += C_prime * E_read + C_change[n] * h;
+    sizes[lane] += C_prime * (h + E_read);
+  };
+  std::size_t n = 0;
+  for (; n + kLanes <= N; n += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) add(n + lane, lane);
+  }
+  for (; n < N; ++n) add(n, 0);
+  double change = 0.0, size_sum = 0.0;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    change += changes[lane];
+    size_sum += sizes[lane];
+  }
+  const double D_size = magnitude(D[head]), x_change = chunk.radii.x(t, column);
+  const double skip = D_size * (chunk.x.size(t, column) + x_change);
+  const double y_size = larger(chunk.centre.y.upper(t, column), -chunk.centre.y.lower(t, column));
+  double error = 0.0;
+  if (scan.read_out.u > 0.0 || scan.skip_product.u > 0.0) {
+    const double read = known(change + (size_sum * summation.relative + summation.absolute));
+    error = read + read_out.of_upward(known(smaller(size_sum, y_size + skip) + read));
+    error += D_size * x_change + binary32.of_upward(known(skip)) + skip_product.of_upward(known(skip * kSecondOrder));
+    error += binary32.of_upward(known(y_size + error));
+  } else {
+    error = change + D_size * x_change + ((size_sum + skip) * summation.relative + summation.absolute);
+  }
+  result.output(t, column) = known(error + y.of_upward(known(y_size + error)));
+}
+
+DeviationScan::DeviationScan(const theory::BlockWeights& block, const ScanRounding& scan, const AprioriTerms& terms)
+    : impl_(std::make_unique<Impl>(block, scan, terms)) {}
+DeviationScan::DeviationScan(DeviationScan&&) noexcept = default;
+DeviationScan::~DeviationScan() = default;
+
+ScanDeviation DeviationScan::advance(const BlockChunk& centre, const PerturbationRadii& radii) {
+  Impl& impl = *impl_;
+  if (centre.begin != impl.tokens) throw ContractViolation("DeviationScan: chunks must follow one another");
+  const IntervalMatrix program_step = impl.program_steps(centre, radii.p);
+  const auto& scan = centre.front.scan;
+  const double additions = impl.terms.scan * kScanDepth * kFloat32Roundoff * kSecondOrder;  // exact: few bits
+  const Impl::Chunk chunk{centre, radii, program_step, Centred(scan.x), Centred(scan.B), Centred(scan.C), additions};
+  {
+    const RoundingUpward upward;
+    const double growth = pinned(double(centre.end - centre.begin)) * (4.0 * kFloat32Roundoff * kSecondOrder);
+    impl.passed_roundings = pinned(impl.passed_roundings + impl.passed_roundings * growth);
+  }
+  if (!(impl.passed_roundings < 2.0)) throw ContractViolation("DeviationScan: too many steps for its error bound");
+  ScanDeviation result;
+  result.state.resize(scan.x.rows(), Index(impl.shape.rows() * impl.shape.states));
+  result.output.resize(scan.x.rows(), Index(impl.shape.rows()));
+  const std::size_t grain = impl.shape.decay_per_state ? kChannelsAtOnce : 1;
+  parallel_for(impl.shape.heads, grain,
+               [&](std::size_t begin, std::size_t end) { impl.advance_heads(chunk, begin, end, result); });
+  impl.tokens = centre.end;
+  return result;
+}
+
+}  // namespace lyap::deviation

@@ -112,14 +112,14 @@ std::string variant_title(const RecordedRandomVariant& variant) {
 }
 
 std::string output_sentence(const RandomBlocksRecord& record, const RecordedRandomResult& result) {
-  return "ε = " + shortest_text(result.epsilon) + ": the outputs of an average block deviate by " +
+  return "ε = " + shortest_text(result.epsilon) + ": a block's largest output deviation averages " +
          at_times(record.times, result.output.mean) + "; proved for every block and every such perturbation: at most " +
          bounds(record.times, result.output.envelope) + ".";
 }
 
 std::string state_sentence(const RandomBlocksRecord& record, const RecordedRandomVariant& variant,
                            const RecordedRandomResult& result) {
-  return "ε = " + shortest_text(result.epsilon) + ": the states of an average block deviate by " +
+  return "ε = " + shortest_text(result.epsilon) + ": a block's largest state deviation averages " +
          at_times(record.times, result.state.mean) + "; proved for every block: at most " +
          bounds(record.times, result.state.envelope) + ". The slowest single step of all blocks has the rate ζ ≤ " +
          up(variant.zeta) + " nats; the closed form assumes it at every step.";

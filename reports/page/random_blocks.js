@@ -25,7 +25,8 @@
     const values = Object.values(curves).flat().filter(v => v !== null);
     const high = values.length ? Math.max(...values) : 0, low = values.length ? Math.max(Math.min(...values), high - kDecades) : -1;
     if (high - low < .5) return {min: Math.floor(low * 10) / 10 - .1, max: Math.ceil(high * 10) / 10 + .1};
-    return {min: Math.floor(low), max: Math.ceil(high)};
+    const step = high - low < 5 ? .5 : 1;
+    return {min: Math.floor(low / step) * step, max: Math.ceil(high / step) * step};
   }
   // Whole decades; 1, 2 and 5 of each where few are shown.
   function logTicks(scale) {
@@ -47,7 +48,7 @@
       const colour = css(look.colour || "--c-long");
       // Where mean minus deviation is not above zero the band reaches the bottom.
       const place = v => v === null ? (name === "low" ? y.min : NaN) : v;
-      datasets.push({...look, data: curves[name].map((v, k) => ({x: times[k], y: place(v), raw: v})), borderColor: colour, backgroundColor: faint(colour), pointRadius: times.length < 3 ? 3 : 0, pointHoverRadius: 4, name, order: -Object.keys(looks).indexOf(name)});
+      datasets.push({...look, data: curves[name].map((v, k) => ({x: times[k], y: place(v), raw: v})), borderColor: colour, backgroundColor: faint(colour), pointRadius: times.length < 3 ? 3 : 0, pointHoverRadius: 4, name, order: name === "largest" ? -9 : -Object.keys(looks).indexOf(name)});
       if (name === "low" || name === "high") Object.assign(datasets[datasets.length - 1], {pointRadius: 0, pointHoverRadius: 0});
     }
     const labels = {color: css("--ink"), usePointStyle: true, boxWidth: 26, boxHeight: 7, padding: 8, font: {size: 11},

@@ -130,17 +130,17 @@ const std::vector<RandomBlockDistribution>& random_block_distributions() {
        "1/sqrt(D); inputs and h_0 standard normal",
        draw_mamba},
       {"normal",
-       "everything normal: decay rates exp(standard normal), no dt bias, weights normal with variance 1/D, so that p, "
+       "Everything normal: decay rates exp(standard normal), no dt bias, weights normal with variance 1/D, so that p, "
        "B "
        "and C have variance about 1; inputs and h_0 standard normal",
        draw_normal},
       {"uniform",
-       "everything uniform: decay rates in (0, 1), dt bias in (-1, 1), weights within 1/sqrt(D), inputs and h_0 in "
+       "Everything uniform: decay rates in (0, 1), dt bias in (-1, 1), weights within 1/sqrt(D), inputs and h_0 in "
        "(-1, "
        "1)",
        draw_uniform},
       {"log-uniform",
-       "time scales spread over decades: decay rates log-uniform in (0.001, 16), dt bias with softplus(bias) "
+       "Time scales spread over decades: decay rates log-uniform in (0.001, 16), dt bias with softplus(bias) "
        "log-uniform in (0.0001, 1), weights normal with variance 1/D; inputs and h_0 standard normal",
        draw_log_uniform}};
   return known;

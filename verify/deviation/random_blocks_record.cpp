@@ -50,8 +50,8 @@ std::vector<std::string> what_is_shown() {
 std::vector<std::string> what_is_not_covered() {
   return {
       "Blocks that were not drawn: an envelope is for these blocks, on these inputs.",
-      "Perturbations at later steps, of the weights, or by rounding: Theorems 3 and 4 are about those, and they do not "
-      "decay.",
+      "Perturbations at later steps, of the weights, or by rounding: Theorems 3 and 4 are about those, and what they "
+      "bound does not decay to zero.",
       "The convolution, the gate, the projections in and out of the block: the paper's block has none of them."};
 }
 

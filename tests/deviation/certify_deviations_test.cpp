@@ -104,6 +104,28 @@ TEST(CertifyDeviations, TheIntervalRunIsTheDistanceOfTheProgramWhateverTheChunks
   EXPECT_EQ(results[0].block_output->staying, *std::max_element(whole.block_output.begin(), whole.block_output.end()));
 }
 
+TEST(CertifyDeviations, BoundsForEveryProgramAreTheSameTogetherAndAlone) {
+  OrdinaryBlocks random(19);
+  for (const BlockWeights& block :
+       {BlockWeights(random.mamba1(9, 7, 4, 2)), BlockWeights(random.mamba2(9, 2, 3, 4, 1))}) {
+    const Matrix inputs = random.matrix(30, 9, 4.0);
+    for (const PrecisionPolicy& policy : theory::kPrecisionPolicies) {
+      const auto together = certify_deviations(
+          block, inputs, policy_request(policy, {DeviationMethod::kKappa, DeviationMethod::kApriori}));
+      for (const DeviationBounds& result : together) {
+        const DeviationBounds alone =
+            certify_deviations(block, inputs, policy_request(policy, {result.method})).front();
+        EXPECT_EQ(result.method, alone.method);
+        EXPECT_EQ(result.state.upper, alone.state.upper) << policy.name << ' ' << name_of(result.method);
+        EXPECT_EQ(result.output.upper, alone.output.upper) << policy.name << ' ' << name_of(result.method);
+        EXPECT_EQ(result.block_output->upper, alone.block_output->upper)
+            << policy.name << ' ' << name_of(result.method);
+        EXPECT_EQ(result.may_overflow.size(), alone.may_overflow.size());
+      }
+    }
+  }
+}
+
 TEST(CertifyDeviations, ReportProgressUpToOne) {
   OrdinaryBlocks random(7);
   const BlockWeights block = random.mamba1(9, 7, 4, 2);

@@ -7,6 +7,7 @@
 #include "numerics/vector_functions.hpp"
 #include "verify/deviation/apriori.hpp"
 #include "verify/deviation/deployed_program.hpp"
+#include "verify/deviation/every_program_bounds.hpp"
 #include "verify/deviation/lost_contraction.hpp"
 
 namespace lyap::deviation {
@@ -96,6 +97,18 @@ class RunMethod : public Method {
   std::unique_ptr<DeviationRun> run_;
 };
 
+/// One of the two bounds for every program that EveryProgramBounds makes together.
+class SharedMethod : public Method {
+ public:
+  SharedMethod(DeviationMethod method, const StateShape& shape, std::size_t steps, const EveryProgramBounds& bounds)
+      : Method(method, shape, steps), bounds_(bounds) {}
+  void advance(const BlockChunk&, const theory::Matrix&) override {}  // raised where both are made
+  std::vector<OverflowFinding> findings() const override { return bounds_.findings(); }
+
+ private:
+  const EveryProgramBounds& bounds_;
+};
+
 bool includes(const std::vector<DeviationMethod>& methods, DeviationMethod method) {
   for (const DeviationMethod m : methods) {
     if (m == method) return true;
@@ -112,6 +125,7 @@ struct PolicyComparison::Impl {
   EmulatedProgram emulated;
   DeviationMaxima measured, recorded;
   LostContractionCount lost;
+  std::optional<EveryProgramBounds> shared;  // where both bounds for every program are asked for
   std::vector<std::unique_ptr<Method>> methods;
 
   Impl(const PolicyQuestion& asked, std::size_t step_count)
@@ -122,6 +136,10 @@ struct PolicyComparison::Impl {
         measured(shape, steps),
         recorded(shape, steps),
         lost(shape, least_rates(*asked.program_block, *asked.policy)) {
+    if (includes(asked.methods, DeviationMethod::kApriori) && includes(asked.methods, DeviationMethod::kKappa) &&
+        EveryProgramBounds::serves(*asked.policy)) {
+      shared.emplace(*asked.program_block, *asked.policy);
+    }
     for (const DeviationMethod name : asked.methods) methods.push_back(method_of(name));
   }
 
@@ -133,8 +151,10 @@ struct PolicyComparison::Impl {
         if (question.trace == nullptr) throw ContractViolation("the trace method needs recorded scan inputs");
         return std::make_unique<TraceMethod>(question, shape, steps, recorded);
       case DeviationMethod::kApriori:
+        if (shared) return std::make_unique<SharedMethod>(name, shape, steps, *shared);
         return std::make_unique<RunMethod>(name, shape, steps, apriori_run(*question.program_block, *question.policy));
       case DeviationMethod::kKappa:
+        if (shared) return std::make_unique<SharedMethod>(name, shape, steps, *shared);
         return std::make_unique<RunMethod>(name, shape, steps, kappa_run(*question.program_block, *question.policy));
       case DeviationMethod::kTwoTrajectories:
       case DeviationMethod::kWeightDifference:
@@ -146,7 +166,16 @@ struct PolicyComparison::Impl {
   void advance(const BlockChunk& reference, const theory::Matrix& inputs) {
     measured.add_least_distance(reference, emulated.advance(inputs, reference.begin, reference.end));
     for (const auto& method : methods) method->advance(reference, inputs);
+    if (shared) raise_shared(reference, inputs);
     if (!includes(question.methods, DeviationMethod::kIntervalRun)) lost.add(reference.front.scan.step_size.lower);
+  }
+
+  void raise_shared(const BlockChunk& reference, const theory::Matrix& inputs) {
+    const EveryProgramBounds::Bounds bounds = shared->advance(reference, inputs);
+    for (const auto& method : methods) {
+      if (method->name() == DeviationMethod::kApriori) method->bound.add(reference.begin, bounds.apriori);
+      if (method->name() == DeviationMethod::kKappa) method->bound.add(reference.begin, bounds.kappa);
+    }
   }
 
   [[nodiscard]] DeviationBounds result(const Method& method, const DeviationMaxima& size) const {

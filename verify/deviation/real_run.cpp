@@ -24,7 +24,7 @@ using trajectory::CausalConvolution;
 using trajectory::enclose_affine;
 using trajectory::EnclosedScan;
 
-constexpr std::size_t kChunkBytes = std::size_t(16) << 20;
+constexpr std::size_t kChunkBytes = std::size_t(8) << 20;
 constexpr std::size_t kElementGrain = 4096;
 
 IntervalMatrix columns_of(const IntervalMatrix& x, std::size_t first, std::size_t count) {

@@ -38,7 +38,7 @@ inline constexpr double kRealRunWidthFactor = 32.0;
 
 [[nodiscard]] StateShape state_shape(const theory::BlockWeights& block);
 
-/// Tokens per chunk such that the states of a chunk fit into about 16 MiB; between 16 and 256.
+/// Tokens per chunk such that the states of a chunk fit into about 8 MiB; between 16 and 256.
 [[nodiscard]] std::size_t chunk_tokens(const StateShape& shape);
 
 /// Encloses every quantity of the real-valued block, from h_0 = 0, for softplus and the deployed cut-off alike.

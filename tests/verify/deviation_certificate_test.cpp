@@ -144,7 +144,11 @@ TEST(DeviationCertificate, EveryInputMeansEveryInputAndTheScansOwnToleranceIsNot
   EXPECT_THAT(k["domain"].get<std::string>(), HasSubstr("of any length"));
   EXPECT_THAT(k["formula"].get<std::string>(), HasSubstr("(1 - P_t) K"));
   EXPECT_THAT(k["program"].get<std::string>(), HasSubstr("the recurrence counts as exact"));
-  EXPECT_THAT(k["statement"].get<std::string>(), HasSubstr("not informative"));
+  EXPECT_THAT(k["statement"].get<std::string>(),
+              AllOf(HasSubstr("not informative"), HasSubstr("its recurrence taken as exact")));
+  const json on_sequence = claim_with(c, {{"tier", "trajectory"}, {"method", "kappa"}});
+  EXPECT_THAT(on_sequence["program"].get<std::string>(),
+              AllOf(HasSubstr("the scan in binary32"), Not(HasSubstr("counts as exact"))));
   EXPECT_EQ(k["verdict"], "proven");
 }
 

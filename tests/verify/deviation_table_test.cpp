@@ -123,6 +123,7 @@ TEST(DeviationSentence, SaysByHowMuchUnderWhichConditionAndWhatOneRunDid) {
   EXPECT_THAT(text, HasSubstr("at most 1.57 % of a typical state"));
   EXPECT_THAT(text, HasSubstr("in every layer"));
   EXPECT_THAT(text, HasSubstr("one emulated run moved a typical state by up to 0.782 %"));
+  EXPECT_THAT(text, HasSubstr("for programs whose roundings merely obey the policy at most 25 % of a typical state"));
 }
 
 TEST(DeviationSentence, ALooseBoundDecidesNothingAndTheNextStepIsNamed) {

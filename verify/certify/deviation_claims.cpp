@@ -25,20 +25,16 @@ std::string second_words(const Certificate& certificate, Comparison comparison) 
 
 /// Who deviates from the reference.
 std::string subject_words(const DeviationBounds& bounds, const Certificate& certificate) {
-  if (bounds.comparison != Comparison::kPolicy) {
-    const std::string second = second_words(certificate, bounds.comparison);
-    return bounds.policy.empty()
-               ? second + ", in real arithmetic,"
-               : "every program of " + second + " that rounds exactly where the policy " + bounds.policy + " says";
-  }
-  switch (bounds.method) {
-    case DeviationMethod::kIntervalRun:
-      return "every program that rounds exactly where the policy " + bounds.policy + " says";
-    case DeviationMethod::kTrace:
-      return "the scan in binary32 of the inputs that the recording program had,";
-    default:
-      return "every program whose roundings obey the policy " + bounds.policy;
-  }
+  const bool second = bounds.comparison != Comparison::kPolicy;
+  const std::string block = second ? second_words(certificate, bounds.comparison) : "";
+  if (bounds.policy.empty()) return block + ", in real arithmetic,";
+  if (bounds.method == DeviationMethod::kTrace)
+    return "the scan in binary32 of the inputs that the recording program had,";
+  const std::string program = "every program" + (second ? " of " + block : std::string());
+  if (bounds.method == DeviationMethod::kIntervalRun)
+    return program + " that rounds exactly where the policy " + bounds.policy + " says";
+  return program + " whose roundings obey the policy " + bounds.policy +
+         (bounds.question == DeviationQuestion::kUniversal ? ", its recurrence taken as exact," : "");
 }
 
 std::string kept_words(DeviationQuantity quantity, const std::string& bound) {
@@ -131,7 +127,7 @@ Claim claim_of(const DeviationBounds& bounds, DeviationQuantity quantity, const 
   claim.method = name_of(bounds.method);
   claim.policy = bounds.policy;
   if (const auto* policy = bounds.policy.empty() ? nullptr : theory::find_policy(bounds.policy))
-    claim.program = program_words(*policy, bounds.method);
+    claim.program = program_words(*policy, bounds.method, bounds.question);
   claim.formula = formula_of(bounds, quantity);
   claim.domain = domain_of(bounds, layer, certificate);
   const double bound = whole_bound(values);
@@ -151,7 +147,7 @@ Claim claim_of(const DeviationBounds& bounds, DeviationQuantity quantity, const 
 
 }  // namespace
 
-std::string program_words(const theory::PrecisionPolicy& policy, DeviationMethod method) {
+std::string program_words(const theory::PrecisionPolicy& policy, DeviationMethod method, DeviationQuestion question) {
   const std::string name = std::string(policy.name) + " (" + policy.summary + ")";
   if (method == DeviationMethod::kTrace) {
     return "The scan of a program of " + name +
@@ -167,7 +163,7 @@ std::string program_words(const theory::PrecisionPolicy& policy, DeviationMethod
            ". Not modelled: roundings at other places, sums whose parts are added in less than binary32, other "
            "formulas. That a kernel rounds at these places is not checked here: compare tensors that it recorded.";
   }
-  const std::string scan = method == DeviationMethod::kKappa
+  const std::string scan = question == DeviationQuestion::kUniversal
                                ? "; the recurrence counts as exact: what a scan adds in binary32, by its order and its "
                                  "tiles, is its own tolerance and not in this bound"
                                : "; " + scan_words();

@@ -11,8 +11,9 @@ namespace lyap {
 /// the change of is proven all the same and says that it is not informative; an infinite one is undecided.
 [[nodiscard]] std::vector<Claim> deviation_claims(const LayerSummary& layer, const Certificate& certificate);
 
-/// Which programs a claim about a policy by that method speaks of, and what of a program is not modelled; a sentence or
-/// more. Nothing here is said of a kernel whose rounding sites were not compared with the policy's.
-[[nodiscard]] std::string program_words(const theory::PrecisionPolicy& policy, DeviationMethod method);
+/// Which programs a claim about a policy by that method and question speaks of, and what of a program is not modelled;
+/// a sentence or more. Nothing here is said of a kernel whose rounding sites were not compared with the policy's.
+[[nodiscard]] std::string program_words(const theory::PrecisionPolicy& policy, DeviationMethod method,
+                                        DeviationQuestion question);
 
 }  // namespace lyap

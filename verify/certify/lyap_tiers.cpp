@@ -12,6 +12,8 @@ CertifyTiers lyap_tiers() {
                         const TrajectoryOptions& options) {
     return std::visit([&](const auto& weights) { return certify_trajectory(weights, input, options); }, block);
   };
+  tiers.deviations = certify_deviations;
+  tiers.universal_deviations = certify_universal_deviations;
   tiers.forward = approx_forward;
   return tiers;
 }

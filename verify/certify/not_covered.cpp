@@ -82,7 +82,15 @@ void add_policy_sentences(const Certificate& certificate, std::vector<std::strin
       "What was measured for a policy comes from one run of lyap's own emulation on a processor: bit for bit at every "
       "rounding site of the policy, sums in binary32 in the order of the matrix library. A tensor core's order of "
       "summation is not reproduced. It proves nothing.");
-  if (certificate.second_model) {
+  const auto is_universal_program = [](const DeviationBounds& bounds) {
+    return bounds.comparison != Comparison::kPolicy && !bounds.policy.empty() &&
+           bounds.question == DeviationQuestion::kUniversal;
+  };
+  const bool bounded_for_every_input =
+      std::any_of(certificate.layers.begin(), certificate.layers.end(), [&](const LayerSummary& layer) {
+        return std::any_of(layer.deviations.begin(), layer.deviations.end(), is_universal_program);
+      });
+  if (certificate.second_model && !bounded_for_every_input) {
     sentences.push_back(
         "The program of the second model is bounded on the sequence only; for every input the second model is compared "
         "in real arithmetic.");

@@ -52,6 +52,13 @@ theory::BlockWeights changed_block(Campaign& draw, const theory::BlockWeights& b
   return std::visit([&](const auto& weights) { return theory::BlockWeights(changed(draw, weights)); }, block);
 }
 
+/// Weights as programs read them that round to tf32 instead of truncating.
+void read_tf32_to_nearest(theory::PrecisionPolicy& policy) {
+  for (auto* layer : {&policy.in_proj, &policy.convolution, &policy.x_proj, &policy.dt_proj}) {
+    if (layer->weight == theory::kTruncatedTf32Type) layer->weight = theory::kTf32Type;
+  }
+}
+
 TEST(UniversalPolicyDeviation, ContainsEveryProgramThatASearchFinds) {
   Campaign draw(501);
   double worst = 0.0;
@@ -64,7 +71,9 @@ TEST(UniversalPolicyDeviation, ContainsEveryProgramThatASearchFinds) {
                                         : deviation::universal_policy_deviation(block, policy);
     if (!bounds.may_overflow.empty()) continue;
     std::vector<OverflowFinding> findings;
-    const theory::BlockWeights rounded = deviation::rounded_weights(other, policy, findings);
+    theory::PrecisionPolicy reading = policy;
+    if (draw.chance(0.5)) read_tf32_to_nearest(reading);
+    const theory::BlockWeights rounded = deviation::rounded_weights(other, reading, findings);
     const double ratio = searched_ratio(draw, block, rounded, &policy, bounds, 40);
     worst = std::max(worst, ratio);
     ASSERT_LE(ratio, 1.0) << "block " << i << ", " << policy.name;

@@ -87,7 +87,8 @@ void raise_upward(RateErrors& errors, double A_log, double alpha_upper) {
   errors.largest = larger(errors.largest, alpha_upper);
 }
 
-/// What one head sees at one step: enclosures of Delta and Delta', bounds of |p| and of |log Delta' - log Delta|.
+/// What one head sees at one step: enclosures of Delta and Delta', bounds of |p| (p capped at 20, where softplus is p
+/// itself) and of |log Delta' - log Delta|.
 struct StepPair {
   double lower, upper, lower_prime, upper_prime, p_size, log_distance;
 };
@@ -106,7 +107,7 @@ HeadStep head_step_upward(const StepPair& pair, const RateErrors& rates) {
   step.one_sided = std::min(one_sided, tau < 1.0 ? tau / -(tau - 1.0) : kInfinity);  // exp(tau) - 1 <= tau/(1 - tau)
   step.least_to_greatest = -(-pair.lower_prime / step.greatest_step);
   // a phi <= a (exp(s sigma) (1 + (kExpError + kExpErrorPerUnit s) u) (1 + u)^2 - 1), and a s <= 1/e.
-  const double softplus = kSoftplusError + kExpErrorPerUnit * std::min(pair.p_size, 20.0);
+  const double softplus = kSoftplusError + kExpErrorPerUnit * larger(pair.p_size, 0.0);
   // Step sizes, rates and s itself may be flushed, which changes s by at most (largest rate + Delta + 1) 2^-126.
   step.decay_error = (kExpError + 3.0 + 0.38 * (softplus + rates.roundings + kExpErrorPerUnit)) * kFloat32Roundoff +
                      2.0 * (rates.largest + step.greatest_step + 1.0) * kFlushed;
@@ -132,12 +133,14 @@ void rate_step_upward(const HeadStep& head, double inverse_rate, double s_upper,
 ReadOutError read_out_error(const ScanRounding& scan, std::size_t N) {
   const Interval one = real(1.0);
   const auto factor = [&](const NumberType& type) { return one + real(type.u); };
-  const auto terms = static_cast<double>(N + 2);
-  const Interval mu = real(terms) * real(kFloat32Roundoff);
+  // One more where D x is added on its own; flushes: of products, sums and the pieces of both.
+  const auto terms = static_cast<double>(theory::kTensorCores.roundings(N + 1) + 1);
+  const Interval mu = real(terms) * real(theory::kTensorCores.u);
   const Interval last = (one + mu / (one - mu)) * factor(scan.y);
   const Interval Ch = factor(scan.state_read) * factor(scan.read_out) * last - one;
   const Interval Dx = factor(scan.skip_product) * last - one;
-  const Interval small = real(scan.read_out.u_min) + real(scan.skip_product.u_min) + real(2.0 * terms * kFlushed);
+  const Interval small = real(scan.read_out.u_min) + real(scan.skip_product.u_min) +
+                         real((static_cast<double>(N + 1) + terms) * (2.0 * kFlushed));
   return {Ch.upper(), (real(scan.state_read.u_min) * factor(scan.read_out) * last).upper(), Dx.upper(),
           (last * small + real(scan.y.u_min)).upper()};
 }
@@ -206,7 +209,7 @@ std::vector<HeadStep> KappaBound::Impl::head_steps(const BlockChunk& first, cons
     const double tau = step_size.u > 0.0 ? kInfinity : change + (p_upper - p_lower) + 2.0 * theory::kCutOffLogarithm;
     steps[i] =
         head_step_upward({Delta.lower.data()[i], Delta.upper.data()[i], Delta_prime.lower.data()[i],
-                          Delta_prime.upper.data()[i], larger(magnitude(p_lower), magnitude(p_upper)) + change, tau},
+                          Delta_prime.upper.data()[i], larger(std::min(p_upper + change, 20.0), change - p_lower), tau},
                          rate_errors[i % shape.heads]);
   }
   return steps;

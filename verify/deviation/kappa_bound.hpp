@@ -33,7 +33,8 @@ class KappaBound {
 };
 
 /// How a program rounds on the way from exact states to y = C h + D x: relative to |C'| |h'|, per |C'|, relative to
-/// |D' x'|, and absolutely. The sum of N + 1 products is in binary32, in any order.
+/// |D' x'|, and absolutely. The sum of N + 1 products is in binary32, in any order, truncated where tensor cores
+/// add it up.
 struct ReadOutError {
   double Ch = 0.0, C = 0.0, Dx = 0.0, absolute = 0.0;
 };

@@ -9,7 +9,7 @@
 #include "numerics/contract_violation.hpp"
 #include "numerics/interval_functions.hpp"
 #include "numerics/rounding.hpp"
-#include "verify/deviation/deployed_program.hpp"
+#include "verify/deviation/deployed_overflow.hpp"
 #include "verify/deviation/kappa_bound.hpp"
 #include "verify/deviation/kappa_over_ball.hpp"
 #include "verify/deviation/pair_tensors.hpp"
@@ -22,6 +22,7 @@ using theory::NumberType;
 using theory::PrecisionPolicy;
 using theory::ScanRounding;
 
+Interval real(double x) { return Interval::from_exact(x); }
 double product(double a, double b) { return a == 0.0 || b == 0.0 ? 0.0 : a * b; }
 
 /// Two blocks and what separates their scan inputs.
@@ -91,7 +92,29 @@ QuantityDeviation quantity(const std::vector<double>& bound, const std::vector<d
   return result;
 }
 
-DeviationBounds bounds_of(const Comparands& c) {
+/// Numbers between softplus and y that may leave their types, over every input.
+std::vector<OverflowFinding> scan_findings(const Comparands& c, const ScanRounding& scan, const BallKappa& states,
+                                           const OutputBound& output) {
+  OverflowRecord record;
+  const auto note = [&](const char* tensor, const NumberType& type, std::size_t i, std::size_t width, double size) {
+    if (type.u > 0.0 && !(size <= type.largest)) record.add(tensor, type.name, i, width, size);
+  };
+  const StateShape& shape = c.domain.shape;
+  for (std::size_t k = 0; k < shape.heads; ++k)
+    note("step size", scan.step_size, k, shape.heads, (real(c.domain.p[k].upper()) + real(c.radii.p[k])).upper());
+  for (std::size_t s = 0; s < states.H_prime.size(); ++s)
+    note("state", scan.state_read, s, states.H_prime.size(), states.H_prime[s]);
+  for (std::size_t i = 0; i < shape.rows(); ++i) {
+    // |D x| is part of the size; C h and D x are at most twice it.
+    const double size = (real(2.0) * (real(output.size[i]) + real(output.change[i]))).upper();
+    note("scan output", scan.y, i, shape.rows(), 0.5 * size);
+    note("scan output", scan.read_out, i, shape.rows(), size);
+    note("scan output", scan.skip_product, i, shape.rows(), size);
+  }
+  return record.findings();
+}
+
+DeviationBounds bounds_of(const Comparands& c, const ScanRounding& scan) {
   const BallKappa states = kappa_over_ball({c.domain, c.radii, step_limits(c.base), step_limits(c.other),
                                             log_rates(c.base), log_rates(c.other), c.step_size});
   const OutputBound output = output_bound(c, states);
@@ -99,12 +122,14 @@ DeviationBounds bounds_of(const Comparands& c) {
   bounds.question = DeviationQuestion::kUniversal;
   bounds.state = quantity(states.kappa, states.H, c.domain.shape.heads);
   bounds.output = quantity(output.change, output.size, c.domain.shape.heads);
+  bounds.may_overflow = scan_findings(c, scan, states, output);
   return bounds;
 }
 
 DeviationBounds bounds_of_change(const BallDomain& domain, const BlockChange& change) {
   const ScanInputRadii radii = weight_radii(domain, change);
-  return bounds_of({domain, radii, change.base, change.other, theory::kUnrounded, ReadOutError{}});
+  return bounds_of({domain, radii, change.base, change.other, theory::kUnrounded, ReadOutError{}},
+                   theory::policies::kScanInFloat32);
 }
 
 void finish_pair(Comparison comparison, DeviationBounds& bounds) {
@@ -127,15 +152,15 @@ DeviationBounds program_deviation(const BlockWeights& block, const BlockWeights&
   if (scan.decay.u > 0.0 || scan.state.u > 0.0)
     throw ContractViolation("universal deviation: K does not cover decays or states stored in low precision");
   std::vector<OverflowFinding> findings;
-  const BlockWeights rounded = rounded_weights(other, policy, findings);
+  const BlockWeights rounded = weights_for_radii(other, policy, findings);
   const BallDomain domain = ball_domain(block);
   const ScanInputRadii by_weights = weight_radii(domain, change_between(block, rounded));
   const ScanInputRadii radii = sum_of(by_weights, rounding_radii(domain, by_weights, rounded, policy, findings));
   DeviationBounds bounds =
-      bounds_of({domain, radii, block, rounded, scan.step_size, read_out_error(scan, domain.shape.states)});
+      bounds_of({domain, radii, block, rounded, scan.step_size, read_out_error(scan, domain.shape.states)}, scan);
   bounds.method = DeviationMethod::kKappa;
   bounds.policy = policy.name;
-  bounds.may_overflow = std::move(findings);
+  bounds.may_overflow = merged(std::move(findings), bounds.may_overflow);
   return bounds;
 }
 

@@ -36,7 +36,13 @@ struct ScanInputRadii {
 /// Of the real runs of both blocks.
 [[nodiscard]] ScanInputRadii weight_radii(const BallDomain& base, const BlockChange& change);
 
-/// Of any program of the policy against the real run of its rounded weights. `domain` is that of another block, which
+/// The weights around which rounding_radii counts: rounded_weights, but for tf32 the stored ones, whose reading is then
+/// an error of the layers.
+[[nodiscard]] theory::BlockWeights weights_for_radii(const theory::BlockWeights& block,
+                                                     const theory::PrecisionPolicy& policy,
+                                                     std::vector<OverflowFinding>& findings);
+
+/// Of any program of the policy against the real run of weights_for_radii. `domain` is that of another block, which
 /// is `from_domain` away from the rounded one (weight_radii). What may leave a type's range is added to `findings`.
 [[nodiscard]] ScanInputRadii rounding_radii(const BallDomain& domain, const ScanInputRadii& from_domain,
                                             const theory::BlockWeights& rounded, const theory::PrecisionPolicy& policy,

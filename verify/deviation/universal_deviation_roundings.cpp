@@ -9,6 +9,8 @@
 #include "theory/output_deviation.hpp"
 #include "verify/certify/norm_domain.hpp"
 #include "verify/deviation/deployed_float32_errors.hpp"
+#include "verify/deviation/deployed_program.hpp"
+#include "verify/deviation/deployed_weights.hpp"
 #include "verify/deviation/universal_deviation_radii.hpp"
 
 namespace lyap::deviation {
@@ -62,14 +64,16 @@ NormError norm_error(const PrecisionPolicy& policy, std::size_t d, double epsilo
   return {after.relative.upper(), (n.absolute * scale).upper(), after.absolute.upper()};
 }
 
+bool is_tf32(const NumberType& type) { return type.largest == theory::kTf32Type.largest; }
+
 /// linear_error as what it is, linear in the magnitudes. Weights and biases are taken as rounded already, but for
-/// subnormal ones that hardware may flush.
+/// subnormal ones that hardware may flush, and for tf32, which programs read by several rules.
 struct LinearError {
   double WX, W, x, bias, constant;
 
   LinearError(LinearRounding r, std::size_t n, const NumberType& input) {
     r.input = input;
-    r.weight = NumberType{"", 0.0, r.weight.u_min, r.weight.largest, false};
+    if (!is_tf32(r.weight)) r.weight = NumberType{"", 0.0, r.weight.u_min, r.weight.largest, false};
     r.bias = kUnrounded;
     const auto at = [&](double WX_, double W_, double x_, double bias_) {
       return theory::linear_error(r, LinearMagnitudes<Interval>{real(WX_), real(W_), real(x_), n, real(bias_)});
@@ -259,6 +263,12 @@ ScanInputRadii RoundingPropagation::finish(const Mamba2Weights& block) {
 }
 
 }  // namespace
+
+theory::BlockWeights weights_for_radii(const theory::BlockWeights& block, const PrecisionPolicy& policy,
+                                       std::vector<OverflowFinding>& findings) {
+  theory::BlockWeights rounded = rounded_weights(block, policy, findings);
+  return is_tf32(policy.in_proj.weight) ? weights_as_stored(block, policy) : rounded;
+}
 
 ScanInputRadii rounding_radii(const BallDomain& domain, const ScanInputRadii& from_domain,
                               const theory::BlockWeights& rounded, const PrecisionPolicy& policy,

@@ -57,6 +57,7 @@ class StateStep {
   /// h'_1 - h_1 where every component moves by +epsilon. Every difference is written as a product, so that nothing
   /// cancels: softplus(p + dp) - softplus(p) = log(1 + sigmoid(p) (exp(dp) - 1)).
   [[nodiscard]] Interval change() const {
+    if (!parameters_move()) return a_ * epsilon_ + c_ * B_.value * epsilon_;
     const Interval s_change = alpha_ * log1p(sigmoid(p_.value) * expm1(p_.change));
     const Interval a_change = a_ * expm1(-s_change), a_prime = a_ * exp(-s_change);
     const Interval Bx_change = B_.change * (x_ + epsilon_) + B_.value * epsilon_;
@@ -65,7 +66,17 @@ class StateStep {
   }
 
   /// Upper bound of |h'_1 - h_1| for every perturbation of at most epsilon.
-  [[nodiscard]] double bound() const {
+  [[nodiscard]] double bound() const { return parameters_move() ? moving_bound() : given_change_bound(); }
+
+ private:
+  [[nodiscard]] bool parameters_move() const { return p_.change_bound.upper() > 0 || B_.change_bound.upper() > 0; }
+
+  /// Theorem 1 and the part of the input, where both runs have the same parameters.
+  [[nodiscard]] double given_change_bound() const {
+    return (a_ * epsilon_ + c_ * theory::magnitude(B_.value) * epsilon_).upper();
+  }
+
+  [[nodiscard]] double moving_bound() const {
     const Interval zero = exactly(0.0), Bx = B_.value * x_, v = Bx / alpha_;
     const Interval B_prime = theory::magnitude(B_.value) + B_.change_bound;
     const Interval Bx_change = theory::product_change(B_prime, x_, B_.change_bound, epsilon_);
@@ -87,7 +98,6 @@ class StateStep {
     return min(min(one_sided, two_sided), sizes).upper();
   }
 
- private:
   Interval alpha_, h_0_, x_;
   const Selected& p_;
   const Selected& B_;

@@ -31,7 +31,7 @@ RowMajorMatrix columns_of(const RowMajorMatrix& x, std::size_t first, std::size_
   return x.middleCols(Index(first), Index(count));
 }
 
-/// Bounds for what a layer computes of a part of its outputs, and what is left to say of their inputs.
+/// Bounds for a layer's sums.
 RowMajorMatrix total_of(const LayerRadii& sums) {
   RowMajorMatrix result(sums.local.rows(), sums.local.cols());
   over_rows_upward(result.rows(), [&](Index t) {
@@ -40,9 +40,20 @@ RowMajorMatrix total_of(const LayerRadii& sums) {
   return result;
 }
 
-void note_sum(OverflowRecord& overflow, const char* tensor, const NumberType& type, const RowMajorMatrix& size,
-              const RowMajorMatrix& radius) {
-  if (type.u > 0.0) note_overflow(overflow, tensor, type, size + radius);
+/// The dt bias is added in binary32, then the sum rounded to `type`.
+void round_sum(const RowMajorMatrix& p_size, const NumberType& type, const AprioriTerms& terms, RowMajorMatrix& radius,
+               OverflowRecord& overflow) {
+  const RoundingError binary32(theory::kFlushedFloat32Type, terms), sum(type, terms);
+  RowMajorMatrix reached(radius.rows(), radius.cols());
+  over_rows_upward(radius.rows(), [&](Index t) {
+    for (Index k = 0; k < radius.cols(); ++k) {
+      double& p = radius(t, k);
+      p += binary32.of_upward(known(p_size(t, k) + p));
+      reached(t, k) = known(p_size(t, k) + p);
+      p = known(p + sum.of_upward(reached(t, k)));
+    }
+  });
+  note_overflow(overflow, "step size before softplus", type, reached);
 }
 
 /// What a block's front has before x_proj.
@@ -61,8 +72,8 @@ class FrontPropagation {
         policy_(policy),
         gain_(view.gain.begin(), view.gain.end()),
         norm_(gain_, view.epsilon, policy_, terms),
-        in_proj_(view.in_proj, also == nullptr ? nullptr : &also->in_proj, 0, view.in_proj.rows, view.in_bias,
-                 policy.in_proj, terms),
+        in_proj_("in_proj", view.in_proj, also == nullptr ? nullptr : &also->in_proj, view.in_bias, policy.in_proj,
+                 terms),
         convolution_(view.conv_weight, also == nullptr ? nullptr : &also->conv_weight, view.conv_bias,
                      policy.convolution, policy.conv_silu, terms) {}
   FrontPropagation(const FrontPropagation&) = delete;
@@ -73,13 +84,12 @@ class FrontPropagation {
                               OverflowRecord& overflow) {
     const IntervalMatrix normed = trajectory::enclose_rms_norm(inputs, centre.begin, centre.end, gain_, view_.epsilon);
     const RowMajorMatrix norm_radius = norm_.radii(inputs, centre.begin, centre.end, normed, overflow);
-    LayerRadii sums = in_proj_.radii(magnitude_of(normed), norm_radius);
     const IntervalMatrix real = trajectory::enclose_affine(normed, view_.in_proj, 0, view_.in_proj.rows, view_.in_bias);
     const RowMajorMatrix size = magnitude_of(real);
+    LayerRadii sums = in_proj_.radii(magnitude_of(normed), norm_radius, size, overflow);
     Front front;
     front.projected = total_of(sums);
-    note_sum(overflow, "in_proj output", policy_.in_proj.output, size, front.projected);
-    in_proj_.round_output(size, front.projected);
+    in_proj_.round_output(size, front.projected, overflow);
     front.convolved = convolution_.advance({lyap::deviation::columns_of(real, view_.first, view_.channels),
                                             columns_of(sums.carried, view_.first, view_.channels),
                                             columns_of(front.projected, view_.first, view_.channels)},
@@ -105,13 +115,9 @@ class SelectionPropagation {
                        const AprioriTerms& terms)
       : block_(block),
         policy_(policy),
-        x_proj_(block.x_proj, also == nullptr ? nullptr : &also->x_proj, 0, block.x_proj.rows, no_bias_, policy.x_proj,
-                terms),
-        dt_proj_(block.dt_proj, also == nullptr ? nullptr : &also->dt_proj, 0, block.d_inner, no_bias_, policy.dt_proj,
-                 terms),
-        dt_input_(policy.dt_proj.input, terms),
-        binary32_(theory::kFlushedFloat32Type, terms),
-        sum_(policy.dt_proj.sum, terms),
+        terms_(terms),
+        x_proj_("x_proj", block.x_proj, also == nullptr ? nullptr : &also->x_proj, no_bias_, policy.x_proj, terms),
+        dt_proj_("dt_proj", block.dt_proj, also == nullptr ? nullptr : &also->dt_proj, no_bias_, policy.dt_proj, terms),
         past_(RowMajorMatrix::Zero(Index(block.d_conv) - 1, Index(block.d_model))) {
     if (CompositeRows::is_affordable(block)) composite_.emplace(block);
     const Eigen::Map<const RowMajorMatrix> W_dt(block.dt_proj.row(0), Index(block.d_inner), Index(block.dt_rank));
@@ -136,9 +142,9 @@ class SelectionPropagation {
 
   const Mamba1Weights& block_;
   PrecisionPolicy policy_;
+  AprioriTerms terms_;
   theory::Vector no_bias_;
   AprioriLayer x_proj_, dt_proj_;
-  RoundingError dt_input_, binary32_, sum_;
   std::optional<CompositeRows> composite_;
   RowMajorMatrix through_;  // (d_inner, d_inner) at least |W_dt W_x|
   RowMajorMatrix past_;     // (J - 1, d_model) bounds of what in_proj read before
@@ -185,7 +191,12 @@ SelectionPropagation::Linear SelectionPropagation::linear_part(const Front& fron
 RowMajorMatrix SelectionPropagation::step_radii(const BlockChunk& centre, const RowMajorMatrix& size,
                                                 const Linear& linear, const RowMajorMatrix& local,
                                                 const RowMajorMatrix& selected, OverflowRecord& overflow) const {
-  LayerRadii sums = dt_proj_.radii(size, selected);
+  const RowMajorMatrix p_size = magnitude_of(centre.front.p);
+  RowMajorMatrix q_size(p_size.rows(), p_size.cols());
+  over_rows_upward(q_size.rows(), [&](Index t) {
+    for (Index k = 0; k < q_size.cols(); ++k) q_size(t, k) = p_size(t, k) + magnitude(block_.dt_bias[std::size_t(k)]);
+  });
+  LayerRadii sums = dt_proj_.radii(size, selected, q_size, overflow);
   RowMajorMatrix own(local.rows(), local.cols());
   over_rows_upward(own.rows(), [&](Index t) {
     for (Index r = 0; r < own.cols(); ++r) own(t, r) = known(local(t, r) + (sums.input(t, r) - selected(t, r)));
@@ -193,20 +204,9 @@ RowMajorMatrix SelectionPropagation::step_radii(const BlockChunk& centre, const 
   RowMajorMatrix through = product_upper_bound(own, dt_proj_.size());
   over_rows_upward(through.rows(), [&](Index t) { through.row(t) += linear.steps.row(t); });
   take_smaller(sums.carried, through);
-  RowMajorMatrix radius = total_of(sums), q_size(radius.rows(), radius.cols());
-  const RowMajorMatrix p_size = magnitude_of(centre.front.p);
-  over_rows_upward(q_size.rows(), [&](Index t) {
-    for (Index k = 0; k < q_size.cols(); ++k) q_size(t, k) = p_size(t, k) + magnitude(block_.dt_bias[std::size_t(k)]);
-  });
-  note_sum(overflow, "dt_proj output", policy_.dt_proj.output, q_size, radius);
-  dt_proj_.round_output(q_size, radius);
-  over_rows_upward(radius.rows(), [&](Index t) {
-    for (Index k = 0; k < radius.cols(); ++k) {
-      double& p = radius(t, k);
-      p += binary32_.of_upward(known(p_size(t, k) + p));
-      p = known(p + sum_.of_upward(known(p_size(t, k) + p)));
-    }
-  });
+  RowMajorMatrix radius = total_of(sums);
+  dt_proj_.round_output(q_size, radius, overflow);
+  round_sum(p_size, policy_.dt_proj.sum, terms_, radius, overflow);
   return radius;
 }
 
@@ -214,15 +214,14 @@ void SelectionPropagation::advance(const BlockChunk& centre, const Front& front,
                                    OverflowRecord& overflow) {
   const std::size_t rank = block_.dt_rank, N = block_.d_state;
   const auto& scan = centre.front.scan;
-  LayerRadii sums = x_proj_.radii(magnitude_of(scan.x), radii.x);
-  const Linear linear = linear_part(front, sums);
-  sums.carried = linear.rows;
   const RowMajorMatrix dt_size = magnitude_of(trajectory::enclose_affine(scan.x, block_.x_proj, 0, rank, {}));
   RowMajorMatrix size(dt_size.rows(), Index(block_.x_proj.rows));
   size << dt_size, magnitude_of(scan.B), magnitude_of(scan.C);
+  LayerRadii sums = x_proj_.radii(magnitude_of(scan.x), radii.x, size, overflow);
+  const Linear linear = linear_part(front, sums);
+  sums.carried = linear.rows;
   RowMajorMatrix selected = total_of(sums);
-  note_sum(overflow, "x_proj output", policy_.x_proj.output, size, selected);
-  x_proj_.round_output(size, selected);
+  x_proj_.round_output(size, selected, overflow);
   RowMajorMatrix local(selected.rows(), Index(rank));
   over_rows_upward(local.rows(), [&](Index t) {
     for (Index r = 0; r < local.cols(); ++r) local(t, r) = known(selected(t, r) - sums.carried(t, r));
@@ -276,14 +275,7 @@ struct AprioriPropagation::Impl {
     radii.z = columns_of(bounds.projected, 0, inner);
     radii.p = columns_of(bounds.projected, inner + weights.conv_channels(), weights.heads);
     const RowMajorMatrix p_size = magnitude_of(centre.front.p);
-    const RoundingError binary32(theory::kFlushedFloat32Type, terms), sum(policy.mamba2.step_bias_sum, terms);
-    over_rows_upward(p_size.rows(), [&](Index t) {
-      for (Index k = 0; k < p_size.cols(); ++k) {
-        double& p = radii.p(t, k);
-        p += binary32.of_upward(known(p_size(t, k) + p));
-        p = known(p + sum.of_upward(known(p_size(t, k) + p)));
-      }
-    });
+    round_sum(p_size, policy.mamba2.step_bias_sum, terms, radii.p, overflow);
     return radii;
   }
 };

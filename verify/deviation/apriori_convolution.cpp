@@ -49,7 +49,7 @@ void AprioriConvolution::round_inputs(ConvolutionInputs& inputs, OverflowRecord&
       radius = known(radius + input_.of_upward(size(t, i)));
     }
   });
-  if (rounding_.input.u > 0.0) note_overflow(overflow, "convolution input", rounding_.input, size);
+  note_overflow(overflow, "convolution input", rounding_.input, size);
 }
 
 ConvolutionInputs AprioriConvolution::with_past(const ConvolutionInputs& inputs) {
@@ -73,11 +73,11 @@ void AprioriConvolution::convolve_row_upward(const ConvolutionInputs& padded, In
   double* radius = result.radius.row(t).data();
   double* local = result.local.row(t).data();
   double* linear = result.linear.row(t).data();
-  std::vector<double> reached(static_cast<std::size_t>(channels));
+  double* reached = result.reached.row(t).data();
   for (Index i = 0; i < channels; ++i) {
     upper[i] = bias_.empty() ? 0.0 : bias_[std::size_t(i)];
     minus_lower[i] = -upper[i];
-    reached[std::size_t(i)] = magnitude(upper[i]);
+    reached[i] = magnitude(upper[i]);
     radius[i] = local[i] = linear[i] = 0.0;
   }
   for (Index j = 0; j < taps_.rows(); ++j) {
@@ -95,7 +95,7 @@ void AprioriConvolution::convolve_row_upward(const ConvolutionInputs& padded, In
       radius[i] += size[i] * r[i];
       linear[i] += magnitude(w[i]) * part[i];
       local[i] += size[i] * (r[i] - part[i]);
-      reached[std::size_t(i)] += size[i] * v_prime;
+      reached[i] += size[i] * v_prime;
       if (spread != nullptr) {
         radius[i] += spread[i] * v_prime;
         local[i] += spread[i] * (v_prime + part[i]);
@@ -103,9 +103,10 @@ void AprioriConvolution::convolve_row_upward(const ConvolutionInputs& padded, In
     }
   }
   for (Index i = 0; i < channels; ++i) {
-    const double sum = reached[std::size_t(i)] * sum_.relative + sum_.absolute;
+    const double c = larger(upper[i], minus_lower[i]);
+    const double sum = reached[i] * sum_.of_sizes + (c + radius[i]) * sum_.of_sum + sum_.absolute;
     radius[i] = known(radius[i] + sum);
-    const double rounded = output_.of_upward(known(larger(upper[i], minus_lower[i]) + radius[i]));
+    const double rounded = output_.of_upward(known(c + radius[i]));
     radius[i] = known(radius[i] + rounded);
     local[i] = known(local[i] + sum + rounded);
     linear[i] = known(linear[i]);
@@ -119,13 +120,9 @@ ConvolvedRadii AprioriConvolution::advance(ConvolutionInputs inputs, const RowMa
   round_inputs(inputs, overflow);
   const ConvolutionInputs padded = with_past(inputs);
   const RowMajorMatrix empty(tokens, channels);
-  Convolved convolved{IntervalMatrix(tokens, channels), empty, empty, empty};
+  Convolved convolved{IntervalMatrix(tokens, channels), empty, empty, empty, empty};
   over_rows_upward(tokens, [&](Index t) { convolve_row_upward(padded, t, convolved); });
-  if (rounding_.output.u > 0.0) {
-    RowMajorMatrix size = magnitude_of(convolved.c);
-    over_rows_upward(tokens, [&](Index t) { size.row(t) += convolved.radius.row(t); });
-    note_overflow(overflow, "convolution output", rounding_.output, size);
-  }
+  note_overflow(overflow, "convolution output", rounding_.output, convolved.reached);
   const SiluSlopes slopes = silu_slopes(convolved.c);
   ConvolvedRadii result{empty, slopes.slope, empty, empty};
   RowMajorMatrix size(tokens, channels);
@@ -143,7 +140,7 @@ ConvolvedRadii AprioriConvolution::advance(ConvolutionInputs inputs, const RowMa
           known(magnitude(slope) * convolved.local(t, i) + silu_remainder_upward(slope, off, radius, terms_) + rounded);
     }
   });
-  if (silu_type_.u > 0.0) note_overflow(overflow, "silu of the convolution", silu_type_, size);
+  note_overflow(overflow, "silu of the convolution", silu_type_, size);
   return result;
 }
 

@@ -38,6 +38,7 @@ class AprioriConvolution {
   struct Convolved {
     IntervalMatrix c;
     RowMajorMatrix radius, local, linear;  // |c' - c|, its part beyond the linear one, Σ |w_j| carried_j
+    RowMajorMatrix reached;                // sums of magnitudes, which partial sums never exceed
   };
   void round_inputs(ConvolutionInputs& inputs, OverflowRecord& overflow) const;
   [[nodiscard]] ConvolutionInputs with_past(const ConvolutionInputs& inputs);
@@ -51,7 +52,7 @@ class AprioriConvolution {
   theory::NumberType silu_type_;
   AprioriTerms terms_;
   RoundingError input_, output_, silu_;
-  SummationError sum_;
+  AccumulationError sum_;
   ConvolutionInputs past_;
 };
 

@@ -16,6 +16,7 @@ using Eigen::Index;
 constexpr std::size_t kRowGrain = 8;
 
 double larger(double a, double b) { return a < b ? b : a; }
+double smaller(double a, double b) { return b < a ? b : a; }
 double magnitude(double x) { return larger(x, -x); }
 
 bool is_tf32(const theory::NumberType& type) { return type.largest == theory::kTf32Type.largest; }
@@ -57,11 +58,12 @@ RowMajorMatrix product_upper_bound(const ConstMatrixRef& x, const ConstMatrixRef
 
 void note_overflow(OverflowRecord& record, const std::string& tensor, const theory::NumberType& type,
                    const RowMajorMatrix& magnitude) {
+  const theory::NumberType& reached = type.u > 0.0 ? type : theory::kFloat32Type;
   for (Index t = 0; t < magnitude.rows(); ++t) {
-    if (magnitude.row(t).maxCoeff() <= type.largest) continue;
+    if (magnitude.row(t).maxCoeff() <= reached.largest) continue;
     for (Index i = 0; i < magnitude.cols(); ++i) {
-      if (!(magnitude(t, i) <= type.largest))
-        record.add(tensor, type.name, std::size_t(i), std::size_t(magnitude.cols()), magnitude(t, i));
+      if (!(magnitude(t, i) <= reached.largest))
+        record.add(tensor, reached.name, std::size_t(i), std::size_t(magnitude.cols()), magnitude(t, i));
     }
   }
 }
@@ -84,34 +86,33 @@ RowMajorMatrix weight_radius(const theory::Matrix& rounded, const theory::Matrix
   return differs ? radius : RowMajorMatrix();
 }
 
-SummationError summation_error(const theory::Accumulation& accumulation, std::size_t n, const AprioriTerms& terms) {
-  const double count = double(accumulation.roundings(n));
-  const double mu = count * accumulation.u;  // exact: few bits
-  if (!(mu < 0.5)) throw ContractViolation("a sum of that many products has no bound in this accumulation");
-  const RoundingUpward upward;
-  const double gamma = pinned(pinned(mu) / -(pinned(mu) - 1.0));
-  return {terms.accumulation * gamma, terms.underflow * pinned(2.0 * (double(n) + count) * kFlushed)};
+AccumulationError summation_error(const theory::Accumulation& accumulation, std::size_t n, const AprioriTerms& terms) {
+  ErrorModel model;
+  model.accumulation = terms.accumulation;
+  model.underflow = terms.underflow;
+  return accumulation_error(accumulation, n, model);
 }
 
-AprioriLayer::AprioriLayer(const theory::Matrix& weight, const theory::Matrix* also, std::size_t first,
-                           std::size_t count, const theory::Vector& bias, const theory::LinearRounding& rounding,
+AprioriLayer::AprioriLayer(const char* tensor, const theory::Matrix& weight, const theory::Matrix* also,
+                           const theory::Vector& bias, const theory::LinearRounding& rounding,
                            const AprioriTerms& terms)
-    : input_(rounding.input, terms), output_(rounding.output, terms) {
-  const auto rows = [&](const RowMajorMatrix& m) { return m.middleRows(Index(first), Index(count)).eval(); };
-  const RowMajorMatrix all_radii = weight_radius(weight, also, rounding.weight, terms);
-  if (all_radii.size() > 0) radius_ = rows(all_radii);
-  size_ = Eigen::Map<const RowMajorMatrix>(weight.row(first), Index(count), Index(weight.columns)).cwiseAbs();
+    : tensor_(tensor),
+      input_type_(rounding.input),
+      output_type_(rounding.output),
+      input_(rounding.input, terms),
+      output_(rounding.output, terms) {
+  radius_ = weight_radius(weight, also, rounding.weight, terms);
+  size_ = Eigen::Map<const RowMajorMatrix>(weight.row(0), Index(weight.rows), Index(weight.columns)).cwiseAbs();
   if (radius_.size() > 0) over_rows_upward(size_.rows(), [&](Index i) { size_.row(i) += radius_.row(i); });
   const bool inside = rounding.placement == theory::BiasPlacement::kInAccumulation && !bias.empty();
   if (inside) {
-    for (std::size_t i = first; i < first + count; ++i) bias_.push_back(magnitude(bias[i]));
+    for (const double b : bias) bias_.push_back(magnitude(b));
   }
-  const SummationError error = summation_error(rounding.accumulation, weight.columns + (inside ? 1 : 0), terms);
-  gamma_ = error.relative;
-  absolute_ = error.absolute;
+  sum_ = summation_error(rounding.accumulation, weight.columns + (inside ? 1 : 0), terms);
 }
 
-LayerRadii AprioriLayer::radii(const RowMajorMatrix& size, const RowMajorMatrix& radius) const {
+LayerRadii AprioriLayer::radii(const RowMajorMatrix& size, const RowMajorMatrix& radius, const RowMajorMatrix& v_size,
+                               OverflowRecord& overflow) const {
   LayerRadii result;
   result.input.resize(radius.rows(), radius.cols());
   RowMajorMatrix reached(radius.rows(), radius.cols());
@@ -122,25 +123,32 @@ LayerRadii AprioriLayer::radii(const RowMajorMatrix& size, const RowMajorMatrix&
       reached(t, k) = known(size(t, k) + result.input(t, k));
     }
   });
+  note_overflow(overflow, tensor_ + " input", input_type_, reached);
   result.carried = product_upper_bound(result.input, size_);
-  result.local = product_upper_bound(reached, size_);
+  RowMajorMatrix sizes = product_upper_bound(reached, size_);
   const RowMajorMatrix read_otherwise = radius_.size() > 0 ? product_upper_bound(reached, radius_) : RowMajorMatrix();
-  over_rows_upward(result.local.rows(), [&](Index t) {
-    for (Index i = 0; i < result.local.cols(); ++i) {
-      double& local = result.local(t, i);
-      local = (bias_.empty() ? local : local + bias_[std::size_t(i)]) * gamma_ + absolute_;
-      if (read_otherwise.size() > 0) local += read_otherwise(t, i);
-      local = known(local);
+  result.local.resize(sizes.rows(), sizes.cols());
+  over_rows_upward(sizes.rows(), [&](Index t) {
+    for (Index i = 0; i < sizes.cols(); ++i) {
+      const double other = read_otherwise.size() > 0 ? read_otherwise(t, i) : 0.0;
+      if (!bias_.empty()) sizes(t, i) = known(sizes(t, i) + bias_[std::size_t(i)]);
+      const double sum = smaller(sizes(t, i), v_size(t, i) + (result.carried(t, i) + other));
+      result.local(t, i) = known(other + sizes(t, i) * sum_.of_sizes + sum * sum_.of_sum + sum_.absolute);
     }
   });
+  note_overflow(overflow, tensor_ + ", a partial sum", theory::kUnrounded, sizes);
   return result;
 }
 
-void AprioriLayer::round_output(const RowMajorMatrix& v_size, RowMajorMatrix& radius) const {
+void AprioriLayer::round_output(const RowMajorMatrix& v_size, RowMajorMatrix& radius, OverflowRecord& overflow) const {
+  RowMajorMatrix reached(radius.rows(), radius.cols());
   over_rows_upward(radius.rows(), [&](Index t) {
-    for (Index i = 0; i < radius.cols(); ++i)
-      radius(t, i) = known(radius(t, i) + output_.of_upward(known(v_size(t, i) + radius(t, i))));
+    for (Index i = 0; i < radius.cols(); ++i) {
+      reached(t, i) = known(v_size(t, i) + radius(t, i));
+      radius(t, i) = known(radius(t, i) + output_.of_upward(reached(t, i)));
+    }
   });
+  note_overflow(overflow, tensor_ + " output", output_type_, reached);
 }
 
 }  // namespace lyap::deviation

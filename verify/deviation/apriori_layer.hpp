@@ -5,6 +5,7 @@
 
 #include "theory/block_weights.hpp"
 #include "verify/deviation/apriori_rounding.hpp"
+#include "verify/deviation/deployed_interval_arithmetic.hpp"
 #include "verify/deviation/deployed_overflow.hpp"
 #include "verify/deviation/real_run.hpp"
 
@@ -22,7 +23,11 @@ void over_rows_upward(Eigen::Index rows, const std::function<void(Eigen::Index t
 /// At least x w', (tokens, rows of w), for nonnegative x and w. Cost: one product.
 [[nodiscard]] RowMajorMatrix product_upper_bound(const ConstMatrixRef& x, const ConstMatrixRef& w);
 
-/// Where bounds of magnitudes pass a type's range.
+/// Error of a sum of n products, as the terms say.
+[[nodiscard]] AccumulationError summation_error(const theory::Accumulation& accumulation, std::size_t n,
+                                                const AprioriTerms& terms);
+
+/// Where bounds of magnitudes pass a type's range; binary32's where the type does not round.
 void note_overflow(OverflowRecord& record, const std::string& tensor, const theory::NumberType& type,
                    const RowMajorMatrix& magnitude);
 
@@ -42,30 +47,26 @@ struct LayerRadii {
 /// Bounds of a layer W x + bias, W and bias as the policy rounds them.
 class AprioriLayer {
  public:
-  /// Of the rows [first, first + count) of `weight`; `bias` is empty or has one entry per row of `weight`.
-  AprioriLayer(const theory::Matrix& weight, const theory::Matrix* also, std::size_t first, std::size_t count,
-               const theory::Vector& bias, const theory::LinearRounding& rounding, const AprioriTerms& terms);
+  /// `tensor` is the name that findings use.
+  AprioriLayer(const char* tensor, const theory::Matrix& weight, const theory::Matrix* also, const theory::Vector& bias,
+               const theory::LinearRounding& rounding, const AprioriTerms& terms);
 
-  /// size: (tokens, k) at least |x|; radius: at least |x' - x|, x' before it is rounded for this layer.
-  [[nodiscard]] LayerRadii radii(const RowMajorMatrix& size, const RowMajorMatrix& radius) const;
-  /// radius: of the sum, at least |sum' - sum|, v the real sum (without a bias that is added later). Turns it into the
-  /// bound for the number that is passed on, and `v_size` into that of |v'| before it was rounded.
-  void round_output(const RowMajorMatrix& v_size, RowMajorMatrix& radius) const;
+  /// size: (tokens, k) at least |x|; radius: at least |x' - x|, x' before it is rounded for this layer; v_size: at
+  /// least the real sum's magnitude.
+  [[nodiscard]] LayerRadii radii(const RowMajorMatrix& size, const RowMajorMatrix& radius, const RowMajorMatrix& v_size,
+                                 OverflowRecord& overflow) const;
+  /// radius: at least |v' - v|, v' the program's sum. Becomes the bound for the number that is passed on.
+  void round_output(const RowMajorMatrix& v_size, RowMajorMatrix& radius, OverflowRecord& overflow) const;
 
   [[nodiscard]] const RowMajorMatrix& size() const { return size_; }  ///< (m, k) at least |W'|
 
  private:
   RowMajorMatrix size_, radius_;  // of W'; the radius is empty where W' is W
   std::vector<double> bias_;      // magnitudes, or empty
+  std::string tensor_;
+  theory::NumberType input_type_, output_type_;
   RoundingError input_, output_;
-  double gamma_, absolute_;
+  AccumulationError sum_;
 };
-
-/// gamma_m of a sum of n products and what its flushes add.
-struct SummationError {
-  double relative, absolute;
-};
-[[nodiscard]] SummationError summation_error(const theory::Accumulation& accumulation, std::size_t n,
-                                             const AprioriTerms& terms);
 
 }  // namespace lyap::deviation

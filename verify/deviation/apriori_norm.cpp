@@ -56,7 +56,8 @@ double normalised_radii_upward(const NormalisedGroup& group, const AprioriTerms&
   const double inverse = least > 0.0 ? 1.0 / least : kInfinity;
 
   // Half of the mean's roundings, flushes in it; 1/sqrt and its product.
-  const double roundings = terms.accumulation * 0.5 * (count + kMeanRoundings) * (1.0 + 0x1p-10);
+  const double mean = smaller(count - 1.0, kMeanDepth) + kMeanRoundings;
+  const double roundings = terms.accumulation * 0.5 * mean * (1.0 + 0x1p-10);
   const double flushed = terms.underflow * 4.0 * kFlushed;
   const double vanishing = flushed * (inverse * inverse);
   const double relative =
@@ -87,12 +88,13 @@ AprioriNorm::AprioriNorm(const theory::Vector& gain, double epsilon, const theor
   if (Index(gain.size()) > kWidestNorm) throw ContractViolation("a norm over so many numbers has no bound");
 }
 
-void AprioriNorm::write_row_upward(const double* real, const double* read, const double* normed_size,
-                                   double* radius) const {
+double AprioriNorm::write_row_upward(const double* real, const double* read, const double* normed_size,
+                                     double* radius) const {
   const std::size_t width = gain_.size();
   std::vector<double> size(width), off(width), float_error(width);
-  double minus_sum = 0.0;
+  double minus_sum = 0.0, squares = 0.0;
   for (std::size_t i = 0; i < width; ++i) {
+    squares += read[i] * read[i];
     size[i] = magnitude(real[i]);
     off[i] = magnitude(real[i] - read[i]);
     off[i] = larger(off[i], magnitude(read[i] - real[i]));
@@ -112,18 +114,20 @@ void AprioriNorm::write_row_upward(const double* real, const double* read, const
     error += product_.of_upward(known(normed_size[i] + error));
     radius[i] = known(error + output_.of_upward(known(normed_size[i] + error)));
   }
+  return squares;
 }
 
 RowMajorMatrix AprioriNorm::radii(const theory::Matrix& inputs, std::size_t begin, std::size_t end,
                                   const IntervalMatrix& normed, OverflowRecord& overflow) const {
   const RowMajorMatrix read = read_inputs(inputs, begin, end, policy_.block_input, overflow);
   const RowMajorMatrix size = magnitude_of(normed);
-  RowMajorMatrix result(size.rows(), size.cols());
+  RowMajorMatrix result(size.rows(), size.cols()), squares(size.rows(), 1);
   over_rows_upward(size.rows(), [&](Index t) {
-    write_row_upward(inputs.row(begin + std::size_t(t)), read.row(t).data(), size.row(t).data(), result.row(t).data());
+    squares(t, 0) = write_row_upward(inputs.row(begin + std::size_t(t)), read.row(t).data(), size.row(t).data(),
+                                     result.row(t).data());
   });
-  const theory::NumberType& type = policy_.norm_output.u > 0.0 ? policy_.norm_output : theory::kFlushedFloat32Type;
-  note_overflow(overflow, "norm output", type, size + result);
+  note_overflow(overflow, "norm, 1/rms", theory::kUnrounded, 2.0 * squares);
+  note_overflow(overflow, "norm output", policy_.norm_output, size + result);
   return result;
 }
 

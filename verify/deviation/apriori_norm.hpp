@@ -19,7 +19,8 @@ class AprioriNorm {
                                      const IntervalMatrix& normed, OverflowRecord& overflow) const;
 
  private:
-  void write_row_upward(const double* real, const double* read, const double* normed_size, double* radius) const;
+  /// Returns the sum of squares of what is read.
+  double write_row_upward(const double* real, const double* read, const double* normed_size, double* radius) const;
 
   const theory::Vector& gain_;
   double epsilon_;

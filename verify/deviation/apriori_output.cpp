@@ -43,8 +43,8 @@ AprioriOutput::AprioriOutput(const BlockWeights& rounded, const BlockWeights* al
       policy_(policy),
       scan_(mamba2_ != nullptr ? policy.mamba2 : policy.mamba1),
       terms_(terms),
-      out_proj_(out_proj_of(rounded), also == nullptr ? nullptr : &out_proj_of(*also), 0, out_proj_of(rounded).rows,
-                out_bias_of(rounded), policy.out_proj, terms) {
+      out_proj_("out_proj", out_proj_of(rounded), also == nullptr ? nullptr : &out_proj_of(*also), out_bias_of(rounded),
+                policy.out_proj, terms) {
   const Matrix& weight = out_proj_of(rounded);
   RowMajorMatrix W = Eigen::Map<const RowMajorMatrix>(weight.row(0), Index(weight.rows), Index(weight.columns));
   spectral_norm_ = spectral_norm_upper_bound(W, kSquarings);
@@ -86,7 +86,7 @@ AprioriOutput::Gated AprioriOutput::gate(const BlockChunk& centre, const RowMajo
       result.radius(t, i) = known(error + type.of_upward(size(t, i)));
     }
   });
-  if (scan_.gated.u > 0.0) note_overflow(overflow, "gated output", scan_.gated, size);
+  note_overflow(overflow, "gated output", scan_.gated, size);
   return result;
 }
 
@@ -99,15 +99,17 @@ void AprioriOutput::normalise(const IntervalMatrix& gated, const RowMajorMatrix&
   const RowMajorMatrix size = magnitude_of(gated);
   radii.rest.resize(gated.rows(), columns);
   radii.norms.resize(std::size_t(gated.rows()));
-  RowMajorMatrix rounded_size(gated.rows(), columns);
+  RowMajorMatrix rounded_size(gated.rows(), columns), sums(gated.rows(), 1);
   over_rows_upward(gated.rows(), [&](Index t) {
     std::vector<double> change(static_cast<std::size_t>(columns)), float_error(static_cast<std::size_t>(columns));
-    double squares = 0.0;
+    double squares = 0.0, sum_of_squares = 0.0;
     for (Index first = 0; first < columns; first += width) {
       double minus_sum = 0.0;
       for (Index i = first; i < first + width; ++i) {
         const double least = larger(larger(gated.lower(t, i), -gated.upper(t, i)), 0.0);
         minus_sum += -least * least;
+        const double reached = size(t, i) + radii.radius(t, i);
+        sum_of_squares += reached * reached;
       }
       const double floor = root_mean_square_below_upward(0.0, 1.0, block.gated_norm_epsilon);
       const double rms = root_mean_square_below_upward(minus_sum, static_cast<double>(width), block.gated_norm_epsilon);
@@ -116,6 +118,7 @@ void AprioriOutput::normalise(const IntervalMatrix& gated, const RowMajorMatrix&
       squares += norm * norm;
     }
     radii.norms[std::size_t(t)] = known(std::sqrt(squares));
+    sums(t, 0) = sum_of_squares;
     for (Index i = 0; i < columns; ++i) {
       const double gain = magnitude(block.gated_norm_weight[std::size_t(i)]);
       const double passed = gain * change[std::size_t(i)];
@@ -127,7 +130,8 @@ void AprioriOutput::normalise(const IntervalMatrix& gated, const RowMajorMatrix&
       radii.radius(t, i) = known(passed + rest);
     }
   });
-  if (scan_.normalised.u > 0.0) note_overflow(overflow, "gated norm output", scan_.normalised, rounded_size);
+  note_overflow(overflow, "gated norm, 1/rms", theory::kUnrounded, 2.0 * sums);
+  note_overflow(overflow, "gated norm output", scan_.normalised, rounded_size);
 }
 
 std::vector<double> AprioriOutput::advance(const BlockChunk& centre, const RowMajorMatrix& y_radius,
@@ -136,8 +140,8 @@ std::vector<double> AprioriOutput::advance(const BlockChunk& centre, const RowMa
   Gated radii = gate(centre, y_radius, z_radius, gated, overflow);
   const RowMajorMatrix size = magnitude_of(centre.gated);
   if (mamba2_ != nullptr) normalise(gated, size, radii, overflow);
-  const LayerRadii sums = out_proj_.radii(size, radii.radius);
   const RowMajorMatrix o_size = magnitude_of(centre.output);
+  const LayerRadii sums = out_proj_.radii(size, radii.radius, o_size, overflow);
   RowMajorMatrix rounded = sums.local, reached = sums.local;
   std::vector<double> result(std::size_t(size.rows()));
   over_rows_upward(size.rows(), [&](Index t) {
@@ -166,7 +170,7 @@ std::vector<double> AprioriOutput::advance(const BlockChunk& centre, const RowMa
     result[std::size_t(t)] =
         known(smaller(known(through), by_sums) + norm_upward(rounded.row(t).data(), rounded.cols()));
   });
-  if (policy_.out_proj.output.u > 0.0) note_overflow(overflow, "out_proj output", policy_.out_proj.output, reached);
+  note_overflow(overflow, "out_proj output", policy_.out_proj.output, reached);
   return result;
 }
 

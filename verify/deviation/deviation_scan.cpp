@@ -100,8 +100,9 @@ struct DeviationScan::Impl {
   std::vector<double> alpha_lower, alpha_upper;
   std::vector<double> decay_error;  // (heads)
   std::vector<double> E, size, growth, forcing;
-  SummationError summation;
+  AccumulationError summation;
   RoundingError state_read, state, read_out, skip_product, binary32, y;
+  OverflowRecord overflow;
   double passed_roundings = 1.0;
   std::size_t tokens = 0;
 
@@ -157,6 +158,7 @@ struct DeviationScan::Impl {
                           double largest_B, ScanDeviation& result);
   void store_row_upward(const IntervalMatrix& h, Index t, std::size_t row, double* bound);
   void write_output_upward(const Chunk& chunk, Index t, std::size_t row, ScanDeviation& result) const;
+  void note_overflows(const Chunk& chunk, const ScanDeviation& bounds);
 };
 
 /// The step sizes that programs compute whose pre-activations lie within `p_radius` of the real ones.
@@ -281,6 +283,38 @@ void DeviationScan::Impl::store_row_upward(const IntervalMatrix& h, Index t, std
   }
 }
 
+/// Numbers between softplus and y that may leave their types.
+void DeviationScan::Impl::note_overflows(const Chunk& chunk, const ScanDeviation& bounds) {
+  const auto reached = [](const IntervalMatrix& x, Index skipped, const RowMajorMatrix& radius) {
+    RowMajorMatrix result(radius.rows(), radius.cols());
+    over_rows_upward(result.rows(), [&](Index t) {
+      for (Index i = 0; i < result.cols(); ++i)
+        result(t, i) = known(larger(x.upper(t + skipped, i), -x.lower(t + skipped, i)) + radius(t, i));
+    });
+    return result;
+  };
+  const RowMajorMatrix none = RowMajorMatrix::Zero(chunk.program_step.rows(), chunk.program_step.columns());
+  note_overflow(overflow, "step size", scan.step_size, reached(chunk.program_step, 0, none));
+  for (const NumberType& type : {scan.state, scan.state_read}) {
+    if (type.u > 0.0) note_overflow(overflow, "state", type, reached(chunk.centre.h, 1, bounds.state));
+  }
+  RowMajorMatrix y_size = reached(chunk.centre.y, 0, bounds.output);
+  note_overflow(overflow, "scan output", scan.y, y_size);
+  for (std::size_t row = 0; row < forcing.size(); ++row) {
+    // No partial sum of the recurrence exceeds the sum of all increments.
+    if (!(forcing[row] <= theory::kLargestFloat32 / 4.0))
+      overflow.add("state", theory::kFloat32Type.name, row, forcing.size(), forcing[row]);
+  }
+  // C . h and D x are at most |y| + |D x|, partial sums apart.
+  const RowMajorMatrix x = reached(chunk.centre.front.scan.x, 0, chunk.radii.x);
+  over_rows_upward(x.rows(), [&](Index t) {
+    for (Index i = 0; i < x.cols(); ++i)
+      y_size(t, i) += magnitude(D[std::size_t(i) / shape.head_dim]) * x(t, i) * 1.0001;
+  });
+  note_overflow(overflow, "C h", scan.read_out, y_size);
+  note_overflow(overflow, "D x", scan.skip_product, y_size);
+}
+
 /// Theorem 2 with the program's own roundings of C . h + D x.
 void DeviationScan::Impl::write_output_upward(const Chunk& chunk, Index t, std::size_t row,
                                               ScanDeviation& result) const {
@@ -315,12 +349,14 @@ void DeviationScan::Impl::write_output_upward(const Chunk& chunk, Index t, std::
   const double y_size = larger(chunk.centre.y.upper(t, column), -chunk.centre.y.lower(t, column));
   double error = 0.0;
   if (scan.read_out.u > 0.0 || scan.skip_product.u > 0.0) {
-    const double read = known(change + (size_sum * summation.relative + summation.absolute));
+    const double Ch = smaller(size_sum, y_size + skip + change);
+    const double read = known(change + (size_sum * summation.of_sizes + Ch * summation.of_sum + summation.absolute));
     error = read + read_out.of_upward(known(smaller(size_sum, y_size + skip) + read));
     error += D_size * x_change + binary32.of_upward(known(skip)) + skip_product.of_upward(known(skip * kSecondOrder));
     error += binary32.of_upward(known(y_size + error));
   } else {
-    error = change + D_size * x_change + ((size_sum + skip) * summation.relative + summation.absolute);
+    const double moved = change + D_size * x_change;
+    error = moved + ((size_sum + skip) * summation.of_sizes + (y_size + moved) * summation.of_sum + summation.absolute);
   }
   result.output(t, column) = known(error + y.of_upward(known(y_size + error)));
 }
@@ -329,6 +365,8 @@ DeviationScan::DeviationScan(const theory::BlockWeights& block, const ScanRoundi
     : impl_(std::make_unique<Impl>(block, scan, terms)) {}
 DeviationScan::DeviationScan(DeviationScan&&) noexcept = default;
 DeviationScan::~DeviationScan() = default;
+
+std::vector<OverflowFinding> DeviationScan::findings() const { return impl_->overflow.findings(); }
 
 ScanDeviation DeviationScan::advance(const BlockChunk& centre, const PerturbationRadii& radii) {
   Impl& impl = *impl_;
@@ -350,6 +388,7 @@ ScanDeviation DeviationScan::advance(const BlockChunk& centre, const Perturbatio
   parallel_for(impl.shape.heads, grain,
                [&](std::size_t begin, std::size_t end) { impl.advance_heads(chunk, begin, end, result); });
   impl.tokens = centre.end;
+  impl.note_overflows(chunk, result);
   return result;
 }
 

@@ -28,6 +28,8 @@ class DeviationScan {
   ~DeviationScan();
   /// The next chunk of the real run. Throws ContractViolation where chunks do not follow one another.
   [[nodiscard]] ScanDeviation advance(const BlockChunk& centre, const PerturbationRadii& radii);
+  /// What may have left a type's range so far.
+  [[nodiscard]] std::vector<OverflowFinding> findings() const;
 
  private:
   struct Impl;

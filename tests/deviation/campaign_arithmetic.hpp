@@ -32,6 +32,8 @@ struct Adversary {
   std::uint64_t seed = 1;
   bool rounds_correctly = true;        ///< false: roundings, too, err by as much as their type allows, either way
   bool underflows = false;             ///< errors of flushed subnormals are added everywhere
+  double functions = 1.0;              ///< part of the errors of exp, softplus and silu
+  bool recurs_exactly = false;         ///< softplus, decays and the recurrence do not err: what universal K speaks of
   bool reads_on_tensor_cores = false;  ///< C . h is added up with truncation
 };
 
@@ -53,11 +55,13 @@ class AdversarialArithmetic {
   static Array read(const theory::Matrix& inputs) {
     return Eigen::Map<const RowMajorMatrix>(inputs.row(0), Index(inputs.rows), Index(inputs.columns));
   }
-  void round(Array& x, const theory::NumberType& type, const std::string&) {
+  /// The residual stream and step sizes are rounded correctly by every program: bounds round sets of them.
+  void round(Array& x, const theory::NumberType& type, const std::string& tensor) {
     if (type.u == 0.0) return;
     ++site_;
+    const bool correctly = how_.rounds_correctly || tensor == "block input" || tensor == "step size";
     for (Index t = 0; t < x.rows(); ++t) {
-      for (Index i = 0; i < x.cols(); ++i) x(t, i) = rounded(x(t, i), type, t, i);
+      for (Index i = 0; i < x.cols(); ++i) x(t, i) = rounded(x(t, i), type, t, i, correctly);
     }
   }
   void normalise(Array& r, double epsilon, std::size_t groups, const std::string&) {
@@ -97,7 +101,8 @@ class AdversarialArithmetic {
       for (Index i = 0; i < x.cols(); ++i) {
         const double z = x(t, i), value = theory::silu(z);
         const double units = deviation::kSiluError + deviation::kExpErrorPerUnit * std::max(-z, 0.0);
-        x(t, i) = erring(value, std::min(units * kUnit, 1.0) * std::fabs(value), deviation::kSiluFlushed, t, i);
+        const double relative = std::min(how_.functions * units * kUnit, 1.0);
+        x(t, i) = erring(value, relative * std::fabs(value), deviation::kSiluFlushed, t, i);
       }
     }
   }
@@ -117,12 +122,16 @@ class AdversarialArithmetic {
         const double x = p(t, i);
         const double units = deviation::kSoftplusError + deviation::kExpErrorPerUnit * std::max(std::min(x, 20.0), -x);
         const double Delta = x > theory::kSoftplusCutOff ? x : theory::softplus(x);
+        if (how_.recurs_exactly) {
+          p(t, i) = std::clamp(theory::softplus(x), limits.lower, limits.upper);
+          continue;
+        }
         p(t, i) =
-            std::clamp(std::max(erring(Delta, units * kUnit * Delta, deviation::kFlushed, t, i), 0.0), least, most);
+            std::clamp(std::max(erring(Delta, how_.functions * units * kUnit * Delta, deviation::kFlushed, t, i), 0.0),
+                       least, most);
       }
     }
-    round(p, type, "");
-    p = p.cwiseMax(0.0);
+    round(p, type, "step size");
     return p;
   }
   [[nodiscard]] static Array columns(const Array& x, std::size_t first, std::size_t count) {
@@ -175,19 +184,24 @@ class AdversarialArithmetic {
     }
     return 0.0;
   }
+  [[nodiscard]] double flush(double flushed, double x) const {
+    return how_.underflows ? std::min(flushed, std::fabs(x)) * kInside : 0.0;
+  }
   void check(double x) {
     if (!(std::fabs(x) <= theory::kLargestFloat32 / 4.0)) overflowed_ = true;
   }
 
-  /// x in binary32 with an error of at most `error`, and `flushed` where subnormals are flushed.
+  /// x in binary32 with an error of at most `error`, and `flushed` where subnormals are flushed: at most x itself.
   double erring(double x, double error, double flushed, Index t, Index column) {
     check(x);
-    const double room = error * kInside + (how_.underflows ? flushed * kInside : 0.0);
+    const double room = error * kInside + flush(flushed, x);
     const double chosen = sign(x, t, column) * room;
     if (!how_.rounds_correctly) return x + chosen;
     const auto rule = chosen > 0.0 ? RoundingRule::kDownward : RoundingRule::kUpward;
     const double value = round_to_format(x + chosen, kFloat32, rule).value;
-    return std::fabs(value - x) <= room ? value : round_to_format(x, kFloat32).value;
+    if (std::fabs(value - x) <= room) return value;
+    const double nearest = round_to_format(x, kFloat32).value;
+    return std::fabs(nearest - x) <= room ? nearest : x + chosen;  // finer than binary32
   }
   /// The result of one binary32 operation.
   double one_operation(double x, Index t, Index column) {
@@ -196,14 +210,17 @@ class AdversarialArithmetic {
       const auto subnormals = how_.underflows ? Subnormals::kFlushedAfterRounding : Subnormals::kKept;
       return round_to_format(x, kFloat32, RoundingRule::kNearestEven, subnormals).value;
     }
-    const double room = kUnit * power_of_two_below(x) + (how_.underflows ? deviation::kFlushed : 0.0);
-    return x + sign(x, t, column) * room * kInside;
+    const double room = kUnit * power_of_two_below(x) * kInside + flush(deviation::kFlushed, x);
+    return x + sign(x, t, column) * room;
   }
   double rounded(double x, const theory::NumberType& type, Index t, Index column) {
+    return rounded(x, type, t, column, how_.rounds_correctly);
+  }
+  double rounded(double x, const theory::NumberType& type, Index t, Index column, bool correctly) {
     if (!(std::fabs(x) <= type.largest * (1.0 - type.u))) overflowed_ = true;
     if (std::isnan(x)) return x;
-    if (how_.rounds_correctly) return weight_in(x, type);
-    const double room = std::max(type.u * power_of_two_below(x), type.u_min);
+    if (correctly) return weight_in(x, type);
+    const double room = std::min(std::max(type.u * power_of_two_below(x), type.u_min), std::fabs(x));
     return x + sign(x, t, column) * room * kInside;
   }
   [[nodiscard]] static double power_of_two_below(double x) {
@@ -212,6 +229,7 @@ class AdversarialArithmetic {
   /// A sum of n products, of magnitudes S together.
   double accumulated(double sum, double S, const theory::Accumulation& accumulation, std::size_t n, Index t,
                      Index column) {
+    if (S == 0.0) return 0.0;
     const auto m = double(accumulation.roundings(n));
     const double products = accumulation.hardware_block == 0 ? 1.0 : 0.0;
     const double error = accumulation.u * ((m - products) * 0.5 * (S + std::fabs(sum)) + products * S);
@@ -314,7 +332,8 @@ class AdversarialArithmetic::Scan {
  private:
   /// An error of `error` on x, the sign that of the state that it moves.
   double moved(double x, double error, double flushed, Index t, Index column) {
-    return x + f_.sign(x, t, column) * kInside * (error + (f_.how_.underflows ? flushed : 0.0));
+    if (f_.how_.recurs_exactly) return x;
+    return x + f_.sign(x, t, column) * (error * kInside + f_.flush(flushed, x));
   }
   void form_rates() {
     rates_.clear();
@@ -323,13 +342,14 @@ class AdversarialArithmetic::Scan {
       const double units = deviation::kExpError + deviation::kExpErrorPerUnit * std::fabs(A_log_[i]) +
                            deviation::kDecayArgumentRoundings;
       f_.check(A);
-      rates_.push_back(std::max(moved(A, std::min(units * kUnit, 1.0) * A, 0.0, 0, Index(i)), 0.0));
+      rates_.push_back(std::max(moved(A, std::min(f_.how_.functions * units * kUnit, 1.0) * A, 0.0, 0, Index(i)), 0.0));
     }
   }
   double decay(double Delta, std::size_t rate, Index t) {
     const double s = Delta * rates_[rate], a = std::exp(-s);
     const double units = deviation::kExpError + deviation::kExpErrorPerUnit * s;
-    return std::max(moved(a, std::min(units * kUnit, 1.0) * a, deviation::kFlushed, t, Index(rate)), 0.0);
+    return std::max(moved(a, std::min(f_.how_.functions * units * kUnit, 1.0) * a, deviation::kFlushed, t, Index(rate)),
+                    0.0);
   }
   void advance_row(deviation::ProgramChunk<Array>& chunk, Index t, std::size_t row) {
     const std::size_t N = shape_.states, rates = shape_.decay_per_state ? N : 1;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <type_traits>
@@ -64,10 +65,22 @@ void give_outputs(Campaign& draw, Weights& w) {
   }
 }
 
+/// Step sizes that no input changes: nothing but their own errors is left in them.
+template <class Weights>
+void make_steps_constant(Campaign& draw, Weights& w) {
+  if constexpr (std::is_same_v<Weights, theory::Mamba1Weights>) {
+    std::fill(w.dt_proj.entries.begin(), w.dt_proj.entries.end(), 0.0);
+  } else {
+    std::fill(w.in_proj.entries.end() - std::ptrdiff_t(w.heads * w.d_model), w.in_proj.entries.end(), 0.0);
+  }
+  for (double& bias : w.dt_bias) bias = std::round(draw.uniform(-80.0, 10.0));
+}
+
 template <class Weights>
 theory::BlockWeights drawn_whole(Campaign& draw, Weights w, bool is_extreme) {
   give_outputs(draw, w);
   if (!is_extreme) give_trained_ranges(draw, w);
+  if (draw.chance(0.1)) make_steps_constant(draw, w);
   return w;
 }
 

@@ -56,14 +56,15 @@ class PolicyCase {
   }
   void add(DeviationBounds universal) { universal_ = std::move(universal); }
 
-  void judge(const SecondRun& second, bool rounds_correctly) {
+  /// `recurs_exactly`: universal bounds speak of programs whose recurrence does not err.
+  void judge(const SecondRun& second, bool rounds_correctly, bool recurs_exactly = false) {
     ledger_.add_trajectories(std::size_t(second.h.cols()), c_.inputs.rows);
     for (const Bounds& bounds : bounds_) {
       if (!bounds.holds || (!rounds_correctly && !bounds.holds_for_erring_roundings)) continue;
       for (std::size_t i = 0; i < reference_.size(); ++i)
         judge_.judge(bounds.method, policy_.name, reference_[i], bounds.chunks[i], second);
     }
-    if (universal_ && universal_->may_overflow.empty()) judge_universal(second);
+    if (recurs_exactly && universal_ && universal_->may_overflow.empty()) judge_universal(second);
   }
   [[nodiscard]] bool may_overflow() const { return may_overflow_; }
 
@@ -107,11 +108,10 @@ void run_case(Campaign& draw, Ledger& ledger, int index) {
   const std::string where =
       "case " + std::to_string(index) + (c.is_extreme ? ", extreme" : "") + ", T = " + std::to_string(c.inputs.rows);
   PolicyCase judged(ledger, c, policy, draw.size(5, 400), where);
-#ifdef LYAP_CAMPAIGN_HAS_APRIORI
   judged.add("kappa", deviation::kappa_run(c.block, policy));
   judged.add("a-priori", deviation::apriori_run(c.block, policy));
-#endif
-  if (draw.chance(0.1)) judged.add(deviation::universal_policy_deviation(c.block, policy));
+  const bool universal = draw.chance(0.1);
+  if (universal) judged.add(deviation::universal_policy_deviation(c.block, policy));
   const std::size_t states = [&] {
     const auto s = deviation::state_shape(c.block);
     return s.rows() * s.states;
@@ -121,10 +121,11 @@ void run_case(Campaign& draw, Ledger& ledger, int index) {
   } else {
     judged.judge(emulated_run(c, policy), true);
   }
-  for (int i = 0; i < 4; ++i) {
-    const Adversary adversary = drawn_adversary(draw, i % 2 == 0);
+  for (int i = 0; i < (universal ? 8 : 4); ++i) {
+    Adversary adversary = drawn_adversary(draw, i % 2 == 0);
+    adversary.recurs_exactly = i >= 4;
     if (const auto run = adversarial_run(c, policy, adversary)) {
-      judged.judge(*run, adversary.rounds_correctly);
+      judged.judge(*run, adversary.rounds_correctly, adversary.recurs_exactly);
     } else {
       ledger.add_skipped(states);
     }

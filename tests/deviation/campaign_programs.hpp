@@ -20,6 +20,7 @@ inline Adversary drawn_adversary(Campaign& draw, bool rounds_correctly) {
   adversary.seed = draw.size(1, std::size_t(1) << 40);
   adversary.rounds_correctly = rounds_correctly;
   adversary.underflows = draw.chance(0.5);
+  adversary.reads_on_tensor_cores = draw.chance(0.5);
   return adversary;
 }
 

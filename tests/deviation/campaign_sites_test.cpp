@@ -132,10 +132,11 @@ auto bounds_of_run(Make make) {
 std::vector<Method> methods() {
   std::vector<Method> methods;
   methods.push_back({"interval-run", false, true, interval_bounds});
-#ifdef LYAP_CAMPAIGN_HAS_APRIORI
   methods.push_back({"kappa", true, false, bounds_of_run(deviation::kappa_run)});
-  methods.push_back({"a-priori", true, true, bounds_of_run(deviation::apriori_run)});
-#endif
+  methods.push_back(
+      {"a-priori", true, true, bounds_of_run([](const BlockWeights& block, const PrecisionPolicy& policy) {
+         return deviation::apriori_run(block, policy);
+       })});
   return methods;
 }
 

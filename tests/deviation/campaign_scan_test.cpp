@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "numerics/parallel.hpp"
 #include "numerics/rounding.hpp"
 #include "tests/deviation/campaign_programs.hpp"
+#include "verify/deviation/deviation_scan.hpp"
 #include "verify/deviation/kappa_bound.hpp"
 
 // The part of the bounds that follows the scan, from radii that are exactly what a program's scan inputs deviate by: no
@@ -66,7 +70,7 @@ Drawn drawn_program(Campaign& draw) {
   return drawn;
 }
 
-void judge_kappa(Ledger& ledger, const Drawn& drawn, std::size_t length, Dropped dropped, const std::string& where) {
+void judge_scan(Ledger& ledger, const Drawn& drawn, std::size_t length, Dropped dropped, const std::string& where) {
   std::vector<OverflowFinding> findings;
   const theory::BlockWeights rounded = deviation::rounded_weights(drawn.c.block, *drawn.policy, findings);
   if (!findings.empty()) return;
@@ -74,7 +78,8 @@ void judge_kappa(Ledger& ledger, const Drawn& drawn, std::size_t length, Dropped
   theory::ScanRounding scan = mamba1 ? drawn.policy->mamba1 : drawn.policy->mamba2;
   if (dropped == Dropped::kReadOut) scan.y = scan.read_out = scan.state_read = scan.skip_product = theory::kUnrounded;
   deviation::RealRun real(rounded);
-  deviation::KappaBound bound(rounded, scan);
+  deviation::KappaBound kappa(rounded, scan);
+  deviation::DeviationScan recurrence(rounded, scan);
   Judge judge(ledger, rounded, drawn.c.inputs, where);
   if (dropped != Dropped::kNothing) judge.only_measure();
   const theory::Matrix& inputs = drawn.c.inputs;
@@ -83,35 +88,40 @@ void judge_kappa(Ledger& ledger, const Drawn& drawn, std::size_t length, Dropped
     const BlockChunk centre = real.advance(inputs, begin, std::min(inputs.rows, begin + length));
     PerturbationRadii radii = exact_radii(centre, *drawn.run);
     drop(radii, dropped);
-    judge.judge("kappa of radii", drawn.policy->name, centre, bound.advance(centre, radii), *drawn.run);
+    judge.judge("kappa of radii", drawn.policy->name, centre, kappa.advance(centre, radii), *drawn.run);
+    deviation::ScanDeviation E = recurrence.advance(centre, radii);
+    const deviation::ChunkDeviation bound{std::move(E.state), std::move(E.output), {}};
+    judge.judge("E_t of radii", drawn.policy->name, centre, bound, *drawn.run);
   }
 }
 
-TEST(Campaign, NoScanLeavesKOfItsOwnInputs) {
+TEST(Campaign, NoScanLeavesABoundOfItsOwnInputs) {
   set_thread_count(1);
   Ledger ledger;
   Campaign draw(703);
   for (int i = 0; i < scaled(600); ++i) {
     const Drawn drawn = drawn_program(draw);
     const std::size_t length = draw.size(5, 400);
-    if (drawn.run) judge_kappa(ledger, drawn, length, Dropped::kNothing, "scan " + std::to_string(i));
+    if (drawn.run) judge_scan(ledger, drawn, length, Dropped::kNothing, "scan " + std::to_string(i));
   }
   ledger.print("scans");
   EXPECT_EQ(ledger.violations(), 0u);
 }
 
-/// Without one radius, or without the roundings of the read-out, K and its outputs are left by some program.
-TEST(Campaign, KFailsWithoutAnyOneRadius) {
+/// Without one radius, or without the roundings of the read-out, both bounds are left by some program.
+TEST(Campaign, BoundsOfAScanFailWithoutAnyOneRadius) {
   set_thread_count(1);
   for (const Dropped dropped : kDroppable) {
     Ledger ledger;
     Campaign draw(704);
     for (int i = 0; i < 40; ++i) {
       const Drawn drawn = drawn_program(draw);
-      if (drawn.run) judge_kappa(ledger, drawn, 100, dropped, "scan " + std::to_string(i));
+      if (drawn.run) judge_scan(ledger, drawn, 100, dropped, "scan " + std::to_string(i));
     }
-    const double worst = std::max(ledger.worst("kappa of radii", "h"), ledger.worst("kappa of radii", "y"));
-    EXPECT_GT(worst, 1.0) << "nothing is lost without term " << int(dropped);
+    for (const char* method : {"kappa of radii", "E_t of radii"}) {
+      const double worst = std::max(ledger.worst(method, "h"), ledger.worst(method, "y"));
+      EXPECT_GT(worst, 1.0) << method << ": nothing is lost without term " << int(dropped);
+    }
   }
 }
 

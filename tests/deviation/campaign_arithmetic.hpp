@@ -348,8 +348,9 @@ class AdversarialArithmetic::Scan {
   double decay(double Delta, std::size_t rate, Index t) {
     const double s = Delta * rates_[rate], a = std::exp(-s);
     const double units = deviation::kExpError + deviation::kExpErrorPerUnit * s;
-    return std::max(moved(a, std::min(f_.how_.functions * units * kUnit, 1.0) * a, deviation::kFlushed, t, Index(rate)),
-                    0.0);
+    const double computed = std::max(
+        moved(a, std::min(f_.how_.functions * units * kUnit, 1.0) * a, deviation::kFlushed, t, Index(rate)), 0.0);
+    return rounding_.decay.u > 0.0 ? f_.rounded(computed, rounding_.decay, t, Index(rate)) : computed;
   }
   void advance_row(deviation::ProgramChunk<Array>& chunk, Index t, std::size_t row) {
     const std::size_t N = shape_.states, rates = shape_.decay_per_state ? N : 1;

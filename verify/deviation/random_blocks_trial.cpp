@@ -87,7 +87,7 @@ class DeviationRun {
 };
 
 double relative_width(const Extent& extent) {
-  return extent.upper > 0 ? (extent.upper - extent.lower) / extent.upper : 0;
+  return extent.upper >= kVanishing ? (extent.upper - extent.lower) / extent.upper : 0;
 }
 
 void record(const Step& step, RandomBlockTrial& trial, RandomBlockCurves& curves) {

@@ -7,6 +7,9 @@
 
 namespace lyap {
 
+/// Deviations below this are near the end of binary64's range, where an enclosure's relative width says nothing.
+inline constexpr double kVanishing = 1e-290;
+
 /// What happens to one block for one epsilon; the lists have one entry per recorded time. "Largest" is over channels
 /// and states, as the paper plots it.
 struct RandomBlockCurves {
@@ -21,7 +24,8 @@ struct RandomBlockCurves {
 struct RandomBlockTrial {
   std::vector<RandomBlockCurves> curves;  ///< one per epsilon
   double zeta = 0;           ///< -min over steps from the second on, channels and states of alpha Delta_t, rounded up
-  double largest_width = 0;  ///< of the enclosures of the recorded deviations, relative to the enclosures' upper ends
+  double largest_width = 0;  ///< of the enclosures of the recorded deviations, relative to their upper ends; those
+                             ///< below kVanishing left out
 };
 
 /// Runs `block` and its copy with h_0 and x_1 moved by epsilon, for each epsilon. `times` increase, from 1 to at most

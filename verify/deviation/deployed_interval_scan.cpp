@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "numerics/contract_violation.hpp"
 #include "numerics/parallel.hpp"
 #include "numerics/rounding.hpp"
 #include "verify/deviation/deployed_program.hpp"
+#include "verify/deviation/deployed_scan_rows.hpp"
 
 namespace lyap::deviation {
 
@@ -18,97 +20,35 @@ using Array = IntervalArithmetic::Array;
 using Eigen::Index;
 
 constexpr std::size_t kHeadGrain = 16;
-constexpr Index kLanes = 8;
+constexpr double kLeastCorrelatedRate = 0x1p-80;  ///< below, a flush is no small relative error of the rate
 
 double larger(double x, double y) { return x > y ? x : y; }
-
-/// What one row of states needs for one step. Lower ends are stored negated; the processor rounds upward.
-struct RowStep {
-  const double* a_lower;
-  const double* a_upper;
-  const double* B_lower;
-  const double* B_upper;
-  double scaled_lower, scaled_upper;  // Δ x
-  double relative_b, flush_b;         // errors of b
-  double phi, flush;                  // errors of one step
-};
-struct RowState {
-  double* minus_lower;
-  double* upper;
-  double* size;
-  double* size_growth;
-  double* largest;
-};
-
-/// Returns an upper bound of max |b|.
-double advance_states(const RowStep& step, const RowState& state, Index count) {
-  double forcing = 0.0;
-  for (Index n = 0; n < count; ++n) {
-    const double first = step.B_lower[n], second = step.B_upper[n];
-    const double exact = larger(larger(step.scaled_lower * first, step.scaled_lower * second),
-                                larger(step.scaled_upper * first, step.scaled_upper * second));
-    const double minus_exact = larger(larger(-step.scaled_lower * first, -step.scaled_lower * second),
-                                      larger(-step.scaled_upper * first, -step.scaled_upper * second));
-    const double b = exact + std::abs(exact) * step.relative_b + step.flush_b;
-    const double minus_b = minus_exact + std::abs(minus_exact) * step.relative_b + step.flush_b;
-    const double magnitude = larger(b, minus_b);
-    const double low = step.a_lower[n], high = step.a_upper[n];
-    state.upper[n] = larger(low * state.upper[n], high * state.upper[n]) + b;
-    state.minus_lower[n] = larger(low * state.minus_lower[n], high * state.minus_lower[n]) + minus_b;
-    const double decayed = high * state.size[n];
-    const double rounded = decayed * step.phi;
-    state.size_growth[n] = high * state.size_growth[n] + rounded + step.flush;
-    state.size[n] = decayed + rounded + magnitude + step.flush;
-    state.largest[n] = larger(state.largest[n], state.size[n]);
-    forcing = larger(forcing, magnitude);
-  }
-  return forcing;
-}
-
-/// Ends of the computed states: exact ones widened by path Ahat + (Ahat - A) + underflow.
-void widen_states(const RowState& state, double path, double underflow, Index count, double* lower, double* upper) {
-  for (Index n = 0; n < count; ++n) {
-    const double error = path * state.size[n] + state.size_growth[n] + underflow;
-    lower[n] = -(state.minus_lower[n] + error);
-    upper[n] = state.upper[n] + error;
-  }
-}
-
-/// Upper bounds of ±Σ C h and of Σ |C| |h|.
-struct ReadOut {
-  double minus_lower, upper, magnitude;
-};
-ReadOut read_states(const double* C_lower, const double* C_upper, const double* h_lower, const double* h_upper,
-                    Index count) {
-  double minus_low[kLanes] = {}, high[kLanes] = {}, size[kLanes] = {};
-  const auto add = [&](Index n, Index lane) {
-    const double up = larger(larger(C_lower[n] * h_lower[n], C_lower[n] * h_upper[n]),
-                             larger(C_upper[n] * h_lower[n], C_upper[n] * h_upper[n]));
-    const double down = larger(larger(-C_lower[n] * h_lower[n], -C_lower[n] * h_upper[n]),
-                               larger(-C_upper[n] * h_lower[n], -C_upper[n] * h_upper[n]));
-    high[lane] += up;
-    minus_low[lane] += down;
-    size[lane] += larger(up, down);
-  };
-  Index n = 0;
-  for (; n + kLanes <= count; n += kLanes) {
-    for (Index lane = 0; lane < kLanes; ++lane) add(n + lane, lane);
-  }
-  for (; n < count; ++n) add(n, n % kLanes);
-  ReadOut sum{0.0, 0.0, 0.0};
-  for (Index lane = 0; lane < kLanes; ++lane) {
-    sum.minus_lower += minus_low[lane];
-    sum.upper += high[lane];
-    sum.magnitude += size[lane];
-  }
-  return sum;
-}
 
 }  // namespace
 
 struct IntervalArithmetic::Scan::Rows {
-  std::vector<double> exponent_lower, exponent_upper, decay_lower, decay_upper, read_lower, read_upper;
+  std::vector<double> exponent_lower, exponent_upper, decay_lower, decay_upper, exponent_error;
+  std::vector<double> read_lower, read_upper;
+
+  /// What a head's rows of N states read: its own N rates, or one rate N times.
+  struct Head {
+    std::vector<double> a_lower, a_upper, exponent_lower, exponent_upper, exponent_error;
+  };
+  Head head;
+  void take_head(std::size_t first, std::size_t rates, std::size_t states);
 };
+
+void IntervalArithmetic::Scan::Rows::take_head(std::size_t first, std::size_t rates, std::size_t states) {
+  const auto take = [&](const std::vector<double>& from, std::vector<double>& to) {
+    to.resize(states);
+    for (std::size_t n = 0; n < states; ++n) to[n] = from[first + (rates == 1 ? 0 : n)];
+  };
+  take(decay_lower, head.a_lower);
+  take(decay_upper, head.a_upper);
+  take(exponent_lower, head.exponent_lower);
+  take(exponent_upper, head.exponent_upper);
+  take(exponent_error, head.exponent_error);
+}
 
 IntervalArithmetic::Scan::Scan(IntervalArithmetic& arithmetic, const trajectory::StateShape& shape,
                                const theory::Vector& A_log, const theory::Vector& D,
@@ -119,6 +59,7 @@ IntervalArithmetic::Scan::Scan(IntervalArithmetic& arithmetic, const trajectory:
       rounding_(rounding),
       rate_lower_(A_log.size()),
       rate_upper_(A_log.size()),
+      exponent_error_(A_log.size()),
       state_lower_(shape.rows() * shape.states),
       state_upper_(state_lower_),
       size_(state_lower_),
@@ -134,8 +75,10 @@ IntervalArithmetic::Scan::Scan(IntervalArithmetic& arithmetic, const trajectory:
   for (std::size_t i = 0; i < A_log.size(); ++i) {
     const double formed = kExpError + kExpErrorPerUnit * std::abs(A_log[i]);
     const double relative = errors.functions * (formed + kDecayArgumentRoundings) * kFloat32Roundoff * (1.0 + 0x1p-10);
+    exponent_error_[i] = 2.02 * (relative + errors.functions * kExpErrorPerUnit * kFloat32Roundoff);
     rate_lower_[i] = larger(-(rate_lower_[i] * relative - rate_lower_[i] + kFlushed), 0.0);
     rate_upper_[i] += rate_upper_[i] * relative + kFlushed;
+    if (rate_lower_[i] < kLeastCorrelatedRate) exponent_error_[i] = std::numeric_limits<double>::infinity();
     if (rate_upper_[i] <= theory::kLargestFloat32) continue;
     const std::size_t head = i / (A_log.size() / shape.heads);
     arithmetic.overflow().add("exp(A_log)", theory::kFloat32Type.name, head, shape.heads, rate_upper_[i]);
@@ -159,6 +102,8 @@ void IntervalArithmetic::Scan::decays_of(const Array& step_size, Index t, std::s
   const std::size_t count = (last_head - first_head) * rates;
   for (std::vector<double>* v : {&rows.exponent_lower, &rows.exponent_upper, &rows.decay_lower, &rows.decay_upper})
     v->resize(count);
+  rows.exponent_error.assign(exponent_error_.begin() + std::ptrdiff_t(first_head * rates),
+                             exponent_error_.begin() + std::ptrdiff_t(last_head * rates));
   const ErrorModel& errors = arithmetic_.errors();
   {
     const RoundingUpward upward;
@@ -189,28 +134,38 @@ void IntervalArithmetic::Scan::decays_of(const Array& step_size, Index t, std::s
 }
 
 void IntervalArithmetic::Scan::advance_row_upward(const ProgramChunk<Array>& chunk, Index t, std::size_t row,
-                                                  const double* a_lower, const double* a_upper, Array& h) {
+                                                  const Rows& rows, Array& h) {
   const ErrorModel& errors = arithmetic_.errors();
-  const std::size_t head = row / shape_.head_dim;
-  const std::size_t group = head / (shape_.heads / shape_.groups);
+  const Index head = Index(row / shape_.head_dim);
+  const Index group = head / Index(shape_.heads / shape_.groups);
   const Index states = Index(shape_.states);
-  const double step_lower = chunk.step_size.lower(t, Index(head)), step_upper = chunk.step_size.upper(t, Index(head));
-  const double x_lower = chunk.x.lower(t, Index(row)), x_upper = chunk.x.upper(t, Index(row));
-  const double* B_lower = chunk.B.lower.row(t).data() + Index(group) * states;
-  const double* B_upper = chunk.B.upper.row(t).data() + Index(group) * states;
-  double largest_B = 0.0;
-  for (Index n = 0; n < states; ++n) largest_B = larger(largest_B, larger(-B_lower[n], B_upper[n]));
-  const double largest_factor = larger(larger(-x_lower, x_upper), larger(largest_B, step_upper));
-  RowStep step{a_lower, a_upper, B_lower, B_upper, 0.0, 0.0, 0.0, 0.0, phi_, 0.0};
-  step.scaled_upper = larger(step_lower * x_upper, step_upper * x_upper);
-  step.scaled_lower = -larger(-step_lower * x_lower, -step_upper * x_lower);
+  const double* B_lower = chunk.B.lower.row(t).data() + group * states;
+  const double* B_upper = chunk.B.upper.row(t).data() + group * states;
+  RowStep step{rows.head.a_lower.data(),
+               rows.head.a_upper.data(),
+               rows.head.exponent_lower.data(),
+               rows.head.exponent_upper.data(),
+               rows.head.exponent_error.data(),
+               B_lower,
+               B_upper,
+               chunk.step_size.lower(t, head),
+               chunk.step_size.upper(t, head),
+               chunk.x.lower(t, Index(row)),
+               chunk.x.upper(t, Index(row)),
+               0.0,
+               0.0,
+               phi_,
+               0.0};
+  double largest_factor = larger(larger(-step.x_lower, step.x_upper), step.step_upper);
+  for (Index n = 0; n < states; ++n) largest_factor = larger(largest_factor, larger(-B_lower[n], B_upper[n]));
   step.relative_b = errors.scan * (2.0 * kFloat32Roundoff * (1.0 + 0x1p-10));
   step.flush_b = errors.underflow * (kFlushed * (1.0 + largest_factor) * 2.0);
   step.flush = errors.underflow * (2.0 * kFlushed);
   const Index first = Index(row) * states;
   const RowState state{&state_lower_[std::size_t(first)], &state_upper_[std::size_t(first)], &size_[std::size_t(first)],
                        &size_growth_[std::size_t(first)], &largest_[std::size_t(first)]};
-  forcing_[row] += advance_states(step, state, states);
+  const bool apart = step.step_lower == step.step_upper || rounding_.decay.u > 0.0;
+  forcing_[row] += advance_row(step, state, states, apart);
   const double underflow = errors.underflow * (growth_ * kLongestScanPath * 2.0 * kFlushed) * forcing_[row];
   widen_states(state, path_, underflow, states, h.lower.row(t + 1).data() + first, h.upper.row(t + 1).data() + first);
 }
@@ -234,7 +189,6 @@ void IntervalArithmetic::Scan::advance_rows(const ProgramChunk<Array>& chunk, st
   const std::size_t states = shape_.states, rates = shape_.decay_per_state ? states : 1;
   const std::size_t first = first_head * shape_.head_dim * states;
   const std::size_t count = (last_head - first_head) * shape_.head_dim * states;
-  std::vector<double> spread_lower(states), spread_upper(states);
   const bool stored = rounding_.state.u > 0.0, read = rounding_.state_read.u > 0.0;
   rows.read_lower.resize(read ? count : 0);
   rows.read_upper.resize(read ? count : 0);
@@ -243,16 +197,9 @@ void IntervalArithmetic::Scan::advance_rows(const ProgramChunk<Array>& chunk, st
     {
       const RoundingUpward upward;
       for (std::size_t head = first_head; head < last_head; ++head) {
-        const double* a_lower = &rows.decay_lower[(head - first_head) * rates];
-        const double* a_upper = &rows.decay_upper[(head - first_head) * rates];
-        if (rates != states) {
-          std::fill(spread_lower.begin(), spread_lower.end(), *a_lower);
-          std::fill(spread_upper.begin(), spread_upper.end(), *a_upper);
-          a_lower = spread_lower.data();
-          a_upper = spread_upper.data();
-        }
+        rows.take_head((head - first_head) * rates, rates, states);
         for (std::size_t i = 0; i < shape_.head_dim; ++i)
-          advance_row_upward(chunk, t, head * shape_.head_dim + i, a_lower, a_upper, h);
+          advance_row_upward(chunk, t, head * shape_.head_dim + i, rows, h);
       }
     }
     double* h_lower = h.lower.row(t + 1).data() + first;

@@ -33,8 +33,8 @@ class IntervalArithmetic::Scan {
   void advance_rows(const ProgramChunk<Array>& chunk, std::size_t first_head, std::size_t last_head, Array& h,
                     Array& read_out, RowMajorMatrix& magnitude);
   void decays_of(const Array& step_size, Eigen::Index t, std::size_t first_head, std::size_t last_head, Rows& rows);
-  void advance_row_upward(const ProgramChunk<Array>& chunk, Eigen::Index t, std::size_t row, const double* a_lower,
-                          const double* a_upper, Array& h);
+  void advance_row_upward(const ProgramChunk<Array>& chunk, Eigen::Index t, std::size_t row, const Rows& rows,
+                          Array& h);
   void read_row_upward(const ProgramChunk<Array>& chunk, Eigen::Index t, std::size_t row, const double* h_lower,
                        const double* h_upper, Array& read_out, RowMajorMatrix& magnitude) const;
   void write_output(ProgramChunk<Array>& chunk, Array& read_out, RowMajorMatrix& magnitude);
@@ -45,6 +45,7 @@ class IntervalArithmetic::Scan {
   const theory::Vector& skip_;
   theory::ScanRounding rounding_;
   std::vector<double> rate_lower_, rate_upper_;    // of Δ's coefficient in the exponent, roundings included
+  std::vector<double> exponent_error_;             // of the exponent and of exp, relative to the decay, per unit of s
   std::vector<double> state_lower_, state_upper_;  // of the exact recurrence on computed numbers; minus the lower ends
   std::vector<double> size_, size_growth_;         // Ahat, Ahat - A
   std::vector<double> largest_;                    // of Ahat so far, by state

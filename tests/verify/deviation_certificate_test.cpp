@@ -202,7 +202,9 @@ TEST(DeviationArrays, AreNamedByPolicyAndMethodOrByThePairsQuestion) {
     EXPECT_TRUE(arrays.contains(name + "output_deviation.upper"));
     const bool universal = name.find("universal") != std::string::npos;
     EXPECT_EQ(arrays.contains(name + "block_output_deviation.upper"), !universal);
-    if (!universal) EXPECT_TRUE(arrays.at(name + "block_output_deviation.upper").shape.empty());
+    if (!universal) {
+      EXPECT_TRUE(arrays.at(name + "block_output_deviation.upper").shape.empty());
+    }
   }
   EXPECT_EQ(arrays.size(), 22u);
 }

@@ -231,8 +231,9 @@ TEST_F(CertifyProgramDeviation, EveryAdapterFixtureIsCertifiedAsTheMergedModel) 
       ASSERT_EQ(layer["pairs"].size(), 5u);
       for (const json& item : layer["pairs"]) {
         EXPECT_EQ(item["comparison"], "adapter");
-        if (item["method"] == "two-trajectories")
+        if (item["method"] == "two-trajectories") {
           EXPECT_LT(item["state_deviation"]["ratio_median"].get<double>(), 1.02);
+        }
       }
     }
   }

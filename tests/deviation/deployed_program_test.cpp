@@ -178,7 +178,9 @@ TEST(DeployedProgram, FromRecordedScanInputsContainsTheProgramThatMadeThem) {
         worst = std::max(worst, (part.h.upper - part.h.lower).cwiseAbs().rowwise().sum().maxCoeff());
         size = std::max(size, part.h.upper.cwiseAbs().rowwise().sum().maxCoeff());
       }
-      if (policy.mamba1.step_size.u == 0.0) EXPECT_LE(worst, 2e-5 * 2.0 * size) << policy.name;
+      if (policy.mamba1.step_size.u == 0.0) {
+        EXPECT_LE(worst, 2e-5 * 2.0 * size) << policy.name;
+      }
       recorded.z = {};
       DeployedProgram ungated(example.block, policy);
       EXPECT_EQ(ungated.advance_recorded(recorded, 0, 10).output.rows(), 0);

@@ -5,9 +5,9 @@
 #include <utility>
 #include <variant>
 
-#include "tests/deviation/campaign_arithmetic.hpp"
 #include "tests/deviation/campaign_cases.hpp"
 #include "tests/deviation/campaign_judge.hpp"
+#include "tests/deviation/campaign_layers.hpp"
 #include "verify/deviation/deployed_program.hpp"
 #include "verify/deviation/deployed_weights.hpp"
 
@@ -19,6 +19,7 @@ inline Adversary drawn_adversary(Campaign& draw, bool rounds_correctly) {
   adversary.signs = draw.chance(0.4) ? Signs::kColumns : Signs(draw.size(0, kSigns - 1));
   adversary.seed = draw.size(1, std::size_t(1) << 40);
   adversary.rounds_correctly = rounds_correctly;
+  adversary.rounds_tf32 = draw.chance(0.3);
   adversary.underflows = draw.chance(0.5);
   adversary.reads_on_tensor_cores = draw.chance(0.5);
   return adversary;

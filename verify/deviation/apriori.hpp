@@ -41,8 +41,9 @@ class AprioriPropagation {
 };
 
 /// The a-priori bound: E_t around the real run of the rounded weights (and rounded inputs), one step size for decay and
-/// increment at each step as in theory/theorems/trajectory_recurrence.md, plus the distance of that run from the
-/// reference; outputs by Theorem 2; the block's output through out_proj's spectral norm. `terms`: for tests.
+/// increment at each step as in theory/theorems/apriori_propagation.md, plus the distance of that run from the
+/// reference; outputs by Theorem 2; the block's output through out_proj's spectral norm. A program that reads tf32
+/// operands reads all of them in one way, by truncation or to nearest, as DeployedProgram's do. `terms`: for tests.
 [[nodiscard]] std::unique_ptr<DeviationRun> apriori_run(const theory::BlockWeights& block,
                                                         const theory::PrecisionPolicy& policy,
                                                         const AprioriTerms& terms = {});

@@ -6,7 +6,7 @@
 namespace lyap::deviation {
 
 /// How far apart a program's state can be from the real one when its step size may be anywhere in [near, far] around
-/// the real one: theory/theorems/trajectory_recurrence.md, "One step size for both". All in upward rounding; every
+/// the real one: theory/theorems/apriori_propagation.md, section 6. All in upward rounding; every
 /// number is an upper bound of a magnitude unless it says otherwise.
 struct StepRange {
   double near = 0.0, far = 0.0;             ///< Δ' at its least and greatest

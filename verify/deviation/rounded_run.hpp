@@ -40,8 +40,8 @@ class RoundedRun {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A number with truncated low bits is x - τ, 0 <= τ < 2 h with h = 2^-11 of the binade of x; (1 - c) x is within
-/// max(2 c, 2 - c 2^11 2^-11 ..) of it: 1.34375 h for c = 0.65625 2^-11. Both exact.
+/// A number x > 0 with truncated low bits is x - τ, 0 <= τ < 2 h, h being 2^-11 of x's binade; x (1 - kTruncationShift)
+/// is within 1.34375 h of it.
 inline constexpr double kTruncationShift = 0x1.5p-12;
 
 /// The a-priori bound from a run that others share. `terms` should be the run's.

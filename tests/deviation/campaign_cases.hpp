@@ -20,9 +20,9 @@ struct CampaignCase {
   bool is_extreme = false;
 };
 
-/// Nine of ten have 64 steps or more; one of seventy has 4,096. P(T >= 64 k) = 1/k.
+/// More than nine of ten have 64 steps or more; one of seventy has 4,096. P(T >= 64 k) = 1/k.
 inline std::size_t drawn_length(Campaign& draw) {
-  if (draw.chance(0.1)) return draw.size(1, 63);
+  if (draw.chance(0.06)) return draw.size(1, 63);
   return std::size_t(std::min(4096.0, 64.0 / draw.uniform(1e-3, 1.0)));
 }
 

@@ -10,6 +10,7 @@
 #include "numerics/rounding.hpp"
 #include "numerics/vector_functions.hpp"
 #include "verify/deviation/apriori_layer.hpp"
+#include "verify/deviation/centred_matrix.hpp"
 #include "verify/deviation/deployed_interval_arithmetic.hpp"
 #include "verify/deviation/deployed_program.hpp"
 #include "verify/deviation/deviation_step.hpp"
@@ -29,23 +30,6 @@ constexpr double kSecondOrder = 1.0 + 0x1p-10;  // of first-order terms below 2^
 double larger(double a, double b) { return a < b ? b : a; }
 double smaller(double a, double b) { return b < a ? b : a; }
 double magnitude(double x) { return larger(x, -x); }
-
-/// Middles, radii and magnitudes of enclosures.
-struct Centred {
-  RowMajorMatrix middle, radius, size;
-
-  explicit Centred(const IntervalMatrix& x)
-      : middle(x.rows(), x.columns()), radius(x.rows(), x.columns()), size(x.rows(), x.columns()) {
-    over_rows_upward(x.rows(), [&](Index t) {
-      for (Index i = 0; i < middle.cols(); ++i) {
-        const double lower = x.lower(t, i), upper = x.upper(t, i);
-        middle(t, i) = 0.5 * lower + 0.5 * upper;
-        radius(t, i) = upper - lower;
-        size(t, i) = larger(upper, -lower);
-      }
-    });
-  }
-};
 
 /// A type that is not rounded to passes binary32 numbers on.
 NumberType or_binary32(const NumberType& type) { return type.u == 0.0 ? theory::kFlushedFloat32Type : type; }
@@ -141,7 +125,7 @@ struct DeviationScan::Impl {
     const BlockChunk& centre;
     const PerturbationRadii& radii;
     const IntervalMatrix& program_step;  // Δ'
-    Centred x, B, C;
+    CentredMatrix x, B, C;
     double additions;
   };
   struct Scratch {
@@ -374,7 +358,8 @@ ScanDeviation DeviationScan::advance(const BlockChunk& centre, const Perturbatio
   const IntervalMatrix program_step = impl.program_steps(centre, radii.p);
   const auto& scan = centre.front.scan;
   const double additions = impl.terms.scan * kScanDepth * kFloat32Roundoff * kSecondOrder;  // exact: few bits
-  const Impl::Chunk chunk{centre, radii, program_step, Centred(scan.x), Centred(scan.B), Centred(scan.C), additions};
+  const Impl::Chunk chunk{
+      centre, radii, program_step, CentredMatrix(scan.x), CentredMatrix(scan.B), CentredMatrix(scan.C), additions};
   {
     const RoundingUpward upward;
     const double growth = pinned(double(centre.end - centre.begin)) * (4.0 * kFloat32Roundoff * kSecondOrder);

@@ -12,6 +12,7 @@
 #include "numerics/vector_functions.hpp"
 #include "theory/deviation_bound.hpp"
 #include "verify/certify/trajectory_projections.hpp"
+#include "verify/deviation/centred_matrix.hpp"
 #include "verify/deviation/deployed_float32_errors.hpp"
 #include "verify/deviation/deployed_program.hpp"
 #include "verify/deviation/kappa_step.hpp"
@@ -33,22 +34,6 @@ Interval real(double x) { return Interval::from_exact(x); }
 
 double larger(double a, double b) { return a < b ? b : a; }
 double magnitude(double x) { return larger(x, -x); }
-
-/// Middles, radii and magnitudes of enclosures.
-struct Centred {
-  RowMajorMatrix middle, radius, size;
-
-  explicit Centred(const IntervalMatrix& x)
-      : middle(x.rows(), x.columns()), radius(x.rows(), x.columns()), size(x.rows(), x.columns()) {
-    const RoundingUpward upward;
-    for (Index i = 0; i < middle.size(); ++i) {
-      const double lower = x.lower.data()[i], upper = x.upper.data()[i];
-      middle.data()[i] = 0.5 * (lower + upper);
-      radius.data()[i] = upper - lower;
-      size.data()[i] = larger(upper, -lower);
-    }
-  }
-};
 
 /// The second run's step sizes.
 IntervalMatrix perturbed_steps(const IntervalMatrix& p, const RowMajorMatrix& p_change,
@@ -186,7 +171,7 @@ struct KappaBound::Impl {
   struct Chunk {
     const BlockChunk& first;
     const PerturbationRadii& radii;
-    Centred x, B, C;
+    CentredMatrix x, B, C;
     std::vector<HeadStep> heads;  // (tokens, heads)
     std::size_t tokens;
   };
@@ -315,7 +300,8 @@ ChunkDeviation KappaBound::advance(const BlockChunk& first, const PerturbationRa
   const auto& scan = first.front.scan;
   const std::size_t tokens = first.end - first.begin;
   const Impl::Chunk chunk{
-      first, radii, Centred(scan.x), Centred(scan.B), Centred(scan.C), impl.head_steps(first, radii), tokens};
+      first, radii, CentredMatrix(scan.x), CentredMatrix(scan.B), CentredMatrix(scan.C), impl.head_steps(first, radii),
+      tokens};
   ChunkDeviation result;
   result.state.resize(Index(tokens), Index(impl.shape.rows() * impl.shape.states));
   result.output.resize(Index(tokens), Index(impl.shape.rows()));

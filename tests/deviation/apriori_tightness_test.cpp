@@ -34,7 +34,8 @@ struct Target {
   std::size_t loosest_layer;
 };
 
-/// Mamba-2's loosest layer alone may be so far above the target.
+/// mamba2-tiny's loosest layer misses the targets: ratios of 55.6 and 54.4 against 50 (amp-bf16, amp-fp16), relative
+/// size 0.032 against 0.03 (tf32). There the test only notices that a bound gets worse than it is.
 constexpr double kLoosestLayer = 1.2;
 
 class AprioriTightness : public ::testing::TestWithParam<Target> {};

@@ -20,7 +20,7 @@ inline constexpr double kExpErrorPerUnit = 2.4;
 /// The argument of the decay's exp: s = Δ A, times log2 e where exp2 is used: products and constants, in u.
 inline constexpr double kDecayArgumentRoundings = 3.0;
 /// softplus(p) as log1p(exp(p)), p <= 20; p itself above: relative error at most (kSoftplusError + kExpErrorPerUnit
-/// |p|) u with |p| capped at 20, and kFlushed. exp's error is passed on by at most 1; log1p adds 3 ulp.
+/// max(-p, min(p, 20))) u, and kFlushed. exp's error is passed on by at most 1; log1p adds 3 ulp.
 inline constexpr double kSoftplusError = kExpError + 6.0;
 /// silu(z) as z/(1 + exp(-z)) or z sigmoid(z): relative error at most (kSiluError + kExpErrorPerUnit max(-z, 0)) u, and
 /// kSiluFlushed where exp(-z) leaves the range. exp's error is passed on by sigmoid(-z): for z > 0 less than

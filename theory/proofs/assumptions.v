@@ -1,6 +1,9 @@
 (** Prints what each headline theorem rests on; tests/proofs compares that with the axioms of the standard reals. *)
 From Lyap Require Import theorem_1_state_deviation theorem_2_output_deviation theorem_3_perturbed_trajectories
-  theorem_4_perturbed_outputs invariant_bound trajectory_recurrence counterexamples_to_theorem_3 step_sizes.
+  theorem_4_perturbed_outputs invariant_bound trajectory_recurrence counterexamples_to_theorem_3 step_sizes
+  selective_recurrence gains norm_ball discretisations silu_shape exponential_bounds floating_formats packed_products
+  quantised_products step_size_checks input_checks channel_claims_sound check_mamba2
+  silu_ranges silu_checks silu_even_part silu_even_checks weighted_ranges.
 
 Print Assumptions theorem_1_equality.
 Print Assumptions theorem_1_from_step.
@@ -25,3 +28,46 @@ Print Assumptions no_constant_at_rate_zero.
 Print Assumptions log_softplus_lipschitz.
 Print Assumptions log_clamp_lipschitz.
 Print Assumptions perturbation_distance.
+Print Assumptions selective_state_bound.
+Print Assumptions exponent_from_mean.
+Print Assumptions softplus_jensen.
+Print Assumptions sustained_exponent.
+Print Assumptions cut_off_softplus_lower.
+Print Assumptions gain_initial.
+Print Assumptions gain_x.
+Print Assumptions gain_B.
+Print Assumptions gain_C.
+Print Assumptions output_gain.
+Print Assumptions gain_step.
+Print Assumptions gain_A_log.
+Print Assumptions rms_norm_strictly_inside.
+Print Assumptions row_within.
+Print Assumptions row_taps_within.
+Print Assumptions group_norm_component.
+Print Assumptions target_change.
+Print Assumptions euler_scales.
+Print Assumptions euler_programs_deviation.
+Print Assumptions zero_order_hold_gains.
+Print Assumptions silu_convex.
+Print Assumptions silu_concave_right.
+Print Assumptions silu_global_lower.
+Print Assumptions silu_slope_range.
+Print Assumptions exp_range_contains.
+Print Assumptions decode_float32.
+Print Assumptions decode_bfloat16.
+Print Assumptions decode_float16.
+Print Assumptions decode_float64.
+Print Assumptions unpack_pack.
+Print Assumptions row_times_matrix_near.
+Print Assumptions rate_at_least_sound.
+Print Assumptions rate_at_most_sound.
+Print Assumptions target_scale_sound.
+Print Assumptions silu_range_contains.
+Print Assumptions even_part_tangent.
+Print Assumptions even_part_chord.
+Print Assumptions even_part_touch.
+Print Assumptions term_constant_sound.
+Print Assumptions weighted_over_contains.
+Print Assumptions linear_residual_within_sound.
+Print Assumptions test_channel_sound.
+Print Assumptions check_mamba2_sound.

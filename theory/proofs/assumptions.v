@@ -3,7 +3,9 @@ From Lyap Require Import theorem_1_state_deviation theorem_2_output_deviation th
   theorem_4_perturbed_outputs invariant_bound trajectory_recurrence counterexamples_to_theorem_3 step_sizes
   selective_recurrence gains norm_ball discretisations silu_shape exponential_bounds floating_formats packed_products
   quantised_products step_size_checks input_checks channel_claims_sound check_mamba2
-  silu_ranges silu_checks silu_even_part silu_even_checks weighted_ranges.
+  silu_ranges silu_checks silu_even_part silu_even_checks weighted_ranges
+  approximate_matrices linear_relaxation mamba1_functionals check_mamba1_sound quadratic_relaxation sustained_bound
+  sustained_mean frequency_cover positive_definite curvature_checks sustained_checks scaled_relaxations window_functional.
 
 Print Assumptions theorem_1_equality.
 Print Assumptions theorem_1_from_step.
@@ -71,3 +73,15 @@ Print Assumptions weighted_over_contains.
 Print Assumptions linear_residual_within_sound.
 Print Assumptions test_channel_sound.
 Print Assumptions check_mamba2_sound.
+Print Assumptions check_mamba1_sound.
+Print Assumptions linear_relaxation.
+Print Assumptions functional_over_contains.
+Print Assumptions times_sound.
+Print Assumptions completed_square.
+Print Assumptions ball_lower_bound.
+Print Assumptions positive_definite_by_factor_sound.
+Print Assumptions eigenvalue_bound_sound.
+Print Assumptions sustained_bound.
+Print Assumptions sustained_rate.
+Print Assumptions every_frequency_covered.
+Print Assumptions functional_lower_bound.

@@ -164,6 +164,13 @@ Definition test_channel (P : Z) (l : dyadic_limits) (x_magnitude : dyadic) (stat
   ChannelTests (steps_accepted P l c) (rates_accepted P l states c) (exponent_accepted c)
     (states_accepted P x_magnitude states c).
 
+(** With the range of p itself. *)
+Record recurrence_tests := RecurrenceTests { preactivation_ok : bool; channel_ok : channel_tests }.
+Definition nothing_ok : recurrence_tests := RecurrenceTests false (ChannelTests false false false false).
+Definition accepted (t : recurrence_tests) : bool :=
+  preactivation_ok t && steps_ok (channel_ok t) && rates_ok (channel_ok t) && exponent_ok (channel_ok t)
+  && states_ok (channel_ok t).
+
 (** * Claims from the bit patterns of a certificate *)
 
 Definition plus_infinity : Z := 9218868437227405312.    (** 0x7FF0000000000000 *)

@@ -56,12 +56,6 @@ Fixpoint state_magnitudes (P : Z) (d : front_data) (gain : quantised) (B_first C
       end
   end.
 
-Record head_tests := HeadTests { preactivation_ok : bool; channel_ok : channel_tests }.
-Definition nothing_ok : head_tests := HeadTests false (ChannelTests false false false false).
-Definition accepted (t : head_tests) : bool :=
-  preactivation_ok t && steps_ok (channel_ok t) && rates_ok (channel_ok t) && exponent_ok (channel_ok t)
-  && states_ok (channel_ok t).
-
 Definition preactivation_over (P : Z) (d : mamba2_data) (gain : quantised) (h : nat) : option range :=
   let row := step_row_of d h in
   match row_reach P (front_part d) gain row, number_at (fst (dt_bias_row d)) (snd (dt_bias_row d)) h,
@@ -71,13 +65,13 @@ Definition preactivation_over (P : Z) (d : mamba2_data) (gain : quantised) (h : 
   end.
 
 Definition test_head (P : Z) (d : mamba2_data) (gain : quantised) (magnitudes : list (dyadic * dyadic)) (h : nat)
-  (c : channel_claims) : head_tests :=
+  (c : channel_claims) : recurrence_tests :=
   match preactivation_over P d gain h, number_at (fst (A_log_row d)) (snd (A_log_row d)) h,
         largest_input P (front_part d) gain (h * head_width d) (head_width d) with
   | Some p, Some A_log, Some x =>
       match alpha_range P A_log with
       | Some alpha =>
-          HeadTests (range_within p (Range (p_lower c) (p_upper c)))
+          RecurrenceTests (range_within p (Range (p_lower c) (p_upper c)))
             (test_channel P (data_limits d) x (map (fun m => StateDomain A_log alpha (fst m) (snd m)) magnitudes) c)
       | None => nothing_ok
       end
@@ -91,14 +85,14 @@ Definition well_formed (d : mamba2_data) : bool :=
 
 (** Heads of group g, in their order. *)
 Definition test_group (P : Z) (d : mamba2_data) (gain : quantised) (claims : nat -> channel_claims) (g : nat)
-  : list head_tests :=
+  : list recurrence_tests :=
   let first := (g * heads_per_group d)%nat in
   match state_magnitudes P (front_part d) gain (first_B_of d g) (first_C_of d g) (state_count d) with
   | Some m => map (fun h => test_head P d gain m h (claims h)) (seq first (heads_per_group d))
   | None => map (fun _ => nothing_ok) (seq first (heads_per_group d))
   end.
 
-Definition test_layer (P : Z) (d : mamba2_data) (claims : nat -> channel_claims) : list (list head_tests) :=
+Definition test_layer (P : Z) (d : mamba2_data) (claims : nat -> channel_claims) : list (list recurrence_tests) :=
   if well_formed d then
     match quantised_gain (front_part d) with
     | Some gain => map (test_group P d gain claims) (seq 0 (group_count d))
@@ -106,7 +100,7 @@ Definition test_layer (P : Z) (d : mamba2_data) (claims : nat -> channel_claims)
     end
   else [].
 
-Definition verdict_of (tests : list (list head_tests)) (g i : nat) : head_tests := nth i (nth g tests []) nothing_ok.
+Definition verdict_of (tests : list (list recurrence_tests)) (g i : nat) : recurrence_tests := nth i (nth g tests []) nothing_ok.
 
 (** * What acceptance means *)
 

@@ -42,6 +42,7 @@ std::set<std::string> other_verbs() {
     if (name.rfind("lyap-", 0) == 0 && name.size() > 5 && lyap::sibling_program(name)) verbs.insert(name.substr(5));
   }
   for (const Verb& verb : kVerbs) verbs.erase(verb.name);
+  std::erase_if(verbs, [](const std::string& name) { return name.rfind("check-", 0) == 0; });  // engines of check
   return verbs;
 }
 

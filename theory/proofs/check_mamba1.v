@@ -18,8 +18,8 @@ Record prepared := Prepared {
   rest_spread : spread;
   x_packed : packed_matrix;          (** the rows of x_proj that lead to the step size *)
   tap_packed : list packed_matrix;   (** per tap, newest first: those rows of x_proj diag(slope c) W diag(g) *)
-  B_magnitudes : list dyadic;
-  C_magnitudes : list dyadic
+  B_ranges : list range;
+  C_ranges : list range
 }.
 
 Definition decode_row (f : format) (row : list Z) : option (list dyadic) :=
@@ -70,11 +70,11 @@ Definition prepare (P : Z) (d : mamba1_data) (lines : list line) : option prepar
     let rests := map rest_range cs in
     let interval := spread_of (spread_digits - largest_size (map magnitude xs)) xs in
     let rest := spread_of (spread_digits - largest_size (map magnitude rests)) rests in
-    let magnitude_of q :=
+    let range_of q :=
       let reached := sum_of_dyadics (map (fun u => ball_reach P (nth q u no_vector)) U) in
-      Some (magnitude (functional_over (row_vector (Matrix s_x 1 X) q) interval rest reached)) in
-    let* B := collect magnitude_of (rank_count d) (state_count d) in
-    let* C := collect magnitude_of (rank_count d + state_count d) (state_count d) in
+      Some (functional_over (row_vector (Matrix s_x 1 X) q) interval rest reached) in
+    let* B := collect range_of (rank_count d) (state_count d) in
+    let* C := collect range_of (rank_count d + state_count d) (state_count d) in
     Some (Prepared xs interval rest (pack_matrix (Matrix s_x 1 (firstn (rank_count d) X))) (map pack_matrix stacked) B C)
   else None.
 
@@ -97,14 +97,14 @@ Definition preactivation_over (P : Z) (d : mamba1_data) (pr : prepared) (i : nat
   Some (range_add (point bias)
     (functional_over (shrink omega) (interval_spread pr) (rest_spread pr) (sum_of_dyadics reached))).
 
-Definition channel_states (P : Z) (d : mamba1_data) (pr : prepared) (i : nat) : option (list state_domain) :=
+Definition channel_states (P : Z) (d : mamba1_data) (B C : list range) (i : nat) : option (list state_domain) :=
   collect (fun n =>
     let* A := number_at (A_log_format d) (A_log_row d i) n in
     let* alpha := alpha_range P A in
-    Some (StateDomain A alpha (nth n (B_magnitudes pr) zero) (nth n (C_magnitudes pr) zero))) 0 (state_count d).
+    Some (StateDomain A alpha (magnitude (nth n B (point zero))) (magnitude (nth n C (point zero))))) 0 (state_count d).
 
 Definition test_mamba1_channel (P : Z) (d : mamba1_data) (pr : prepared) (i : nat) (c : channel_claims) : recurrence_tests :=
-  match channel_states P d pr i with
+  match channel_states P d (B_ranges pr) (C_ranges pr) i with
   | Some states =>
       RecurrenceTests
         (match preactivation_over P d pr i with

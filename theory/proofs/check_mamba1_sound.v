@@ -49,10 +49,12 @@ Record provided (pr : prepared) : Prop := Provided {
   x_holds : exists m, x_packed pr = pack_matrix m /\ approximates_matrix m (rank_count d) n (x_weight b);
   taps_hold : forall j, (j < J)%nat -> exists m, nth j (tap_packed pr) (PackedMatrix 0 0 [] 0) = pack_matrix m /\
     approximates_matrix m (rank_count d) (data_width front) (fun q => tap_functional fb n (x_weight b q) sigma j);
+  B_count : length (B_ranges pr) = state_count d;
+  C_count : length (C_ranges pr) = state_count d;
   B_holds : forall r t i, (i < state_count d)%nat ->
-    Rabs (mamba1_block.B_at b r (S t) i) <= value (nth i (B_magnitudes pr) zero);
+    contains (nth i (B_ranges pr) (point zero)) (mamba1_block.B_at b r (S t) i);
   C_holds : forall r t i, (i < state_count d)%nat ->
-    Rabs (mamba1_block.C_at b r (S t) i) <= value (nth i (C_magnitudes pr) zero)
+    contains (nth i (C_ranges pr) (point zero)) (mamba1_block.C_at b r (S t) i)
 }.
 
 (** A functional over the layer, from its vector and the reach of its taps. *)
@@ -120,13 +122,13 @@ Proof.
       apply ball_reach_sound, shrink_sound; apply (approximates_vector_same _ _ _ _ (fun k _ => step_tap_functional i j k) Huv).
 Qed.
 
-Lemma channel_states_sound (pr : prepared) (i : nat) (states : list state_domain) :
-  channel_states P d pr i = Some states ->
+Lemma channel_states_sound (B C : list range) (i : nat) (states : list state_domain) :
+  channel_states P d B C i = Some states ->
   length states = state_count d /\
   forall m, (m < state_count d)%nat ->
     contains (alpha_enclosure (state_at states m)) (exp (A_log_of b i m)) /\
-    B_magnitude (state_at states m) = nth m (B_magnitudes pr) zero /\
-    C_magnitude (state_at states m) = nth m (C_magnitudes pr) zero.
+    B_magnitude (state_at states m) = magnitude (nth m B (point zero)) /\
+    C_magnitude (state_at states m) = magnitude (nth m C (point zero)).
 Proof.
   unfold channel_states; intro H; destruct (collect_sound _ no_state _ _ _ H) as [Hlen Hall]; split; [exact Hlen|].
   intros m Hm; specialize (Hall m Hm); cbn [plus] in Hall.
@@ -142,11 +144,11 @@ Theorem test_mamba1_channel_sound (pr : prepared) (i : nat) (c : channel_claims)
   accepted (test_mamba1_channel P d pr i c) = true -> channel_claimed d c i.
 Proof.
   intros Hpr Hi; unfold test_mamba1_channel.
-  destruct (channel_states P d pr i) as [states|] eqn:Hstates; [|discriminate].
+  destruct (channel_states P d (B_ranges pr) (C_ranges pr) i) as [states|] eqn:Hstates; [|discriminate].
   unfold accepted; rewrite !andb_true_iff; intros [[[[Hpre Hsteps] Hrates] Hexponent] Hsts].
   cbn [preactivation_ok channel_ok] in *.
   destruct (preactivation_over P d pr i) as [p|] eqn:Hp; [|discriminate].
-  destruct (channel_states_sound pr i states Hstates) as [Hlen Hall].
+  destruct (channel_states_sound _ _ i states Hstates) as [Hlen Hall].
   intros f r Hf; rewrite <- Hlen.
   apply (test_channel_sound P no_limits (magnitude (nth i (inputs pr) (point zero))) states c f (A_log_of b i)
            (fun t => mamba1_block.preactivation b r t i)); try assumption.
@@ -154,11 +156,41 @@ Proof.
   - intro t; apply (contains_within p (Range (p_lower c) (p_upper c))); [exact Hpre|].
     apply (preactivation_over_sound pr i p r t Hpr Hp).
   - intros m Hm; rewrite Hlen in Hm; apply Hall; exact Hm.
-  - intros m t Hm; rewrite Hlen in Hm; destruct (Hall m Hm) as [_ [-> _]]; apply (B_holds pr Hpr); exact Hm.
-  - intros m t Hm; rewrite Hlen in Hm; destruct (Hall m Hm) as [_ [_ ->]]; apply (C_holds pr Hpr); exact Hm.
+  - intros m t Hm; rewrite Hlen in Hm; destruct (Hall m Hm) as [_ [-> _]]; apply contains_magnitude, (B_holds pr Hpr); exact Hm.
+  - intros m t Hm; rewrite Hlen in Hm; destruct (Hall m Hm) as [_ [_ ->]]; apply contains_magnitude, (C_holds pr Hpr); exact Hm.
   - intro t; apply contains_magnitude, (inputs_hold pr Hpr); exact Hi.
 Qed.
 End Sound.
+
+(** Rows of x_proj diag(slope c_j) W diag(g), given W diag(g). *)
+Lemma tap_vectors_of (d : mamba1_data) (W : matrix) (x_size : Z) (channels : list channel_input) (sigma : nat -> R) (j : nat)
+  (us : list vector) : let fb := front_of (front_part d) in let n := inner_count d in
+  approximates_matrix W n (data_width (front_part d)) (fun k i => in_weight fb (conv_row fb k) i * norm_gain fb i) ->
+  length channels = n ->
+  (forall k, (k < n)%nat ->
+     value (nth j (sloped_taps (nth k channels no_input)) zero) = sigma k * conv_weight fb k (taps fb - 1 - j)) ->
+  tap_vectors d (pack_matrix W) x_size channels j = Some us ->
+  forall q, (q < rank_count d + 2 * state_count d)%nat ->
+    approximates_vector (nth q us no_vector) (data_width (front_part d))
+      (tap_functional fb n (x_weight (mamba1_of d) q) sigma j).
+Proof.
+  intros fb n HW Hcslen Hslopes; unfold tap_vectors; cbv zeta.
+  set (factors := map (fun c => nth j (sloped_taps c) zero) channels).
+  set (sa := (digits - (x_size + largest_size factors))%Z); clearbody sa.
+  destruct (scaled_rows sa (x_format d) (x_row d) factors 0 _) as [A|] eqn:HA; [|discriminate].
+  intro H; destruct (collect_sound _ no_vector _ _ _ H) as [_ Hall].
+  assert (HAm := scaled_rows_sound sa _ _ factors _ 0 A HA).
+  assert (Hfactors : length factors = n) by (unfold factors; rewrite map_length; exact Hcslen).
+  rewrite Hfactors in HAm; intros q Hq; specialize (Hall q Hq); cbn [plus] in Hall.
+  assert (Hv := times_sound _ _ _ _ _ _ _ (row_vector_sound _ _ _ q _ HAm Hq) HW Hall).
+  refine (approximates_vector_same _ _ _ _ _ Hv); intros i Hi; cbn [plus].
+  unfold tap_functional; apply sum_same; intros k Hk; f_equal; f_equal.
+  assert (Hnth : nth k factors zero = nth j (sloped_taps (nth k channels no_input)) zero).
+  { unfold factors; rewrite (nth_indep _ zero (nth j (sloped_taps no_input) zero))
+      by (rewrite map_length, Hcslen; exact Hk).
+    apply (map_nth (fun c => nth j (sloped_taps c) zero)). }
+  rewrite Hnth; apply Hslopes; exact Hk.
+Qed.
 
 (** * What [prepare] provides *)
 
@@ -228,27 +260,20 @@ Proof.
   rewrite nth_error_repeat by exact Hk; reflexivity.
 Qed.
 
-Lemma tap_vectors_sound (s : Z) (W : list (list Z)) (x_size : Z) (j : nat) (us : list vector) :
-  scaled_rows s (in_format front) (fun k => in_row front (feeding_row front k)) gains 0 n = Some W -> (j < J)%nat ->
-  tap_vectors d (pack_matrix (Matrix s 1 W)) x_size cs j = Some us ->
+Lemma tap_vectors_sound (s : Z) (W : list (list Z)) (x_size : Z) (channels : list channel_input) (sigma : nat -> R) (j : nat)
+  (us : list vector) :
+  scaled_rows s (in_format front) (fun k => in_row front (feeding_row front k)) gains 0 n = Some W ->
+  length channels = n ->
+  (forall k, (k < n)%nat ->
+     value (nth j (sloped_taps (nth k channels no_input)) zero) = sigma k * conv_weight fb k (taps fb - 1 - j)) ->
+  tap_vectors d (pack_matrix (Matrix s 1 W)) x_size channels j = Some us ->
   length us = rows /\ forall q, (q < rows)%nat ->
-    approximates_vector (nth q us no_vector) (data_width front) (tap_functional fb n (x_weight b q) line_slope j).
+    approximates_vector (nth q us no_vector) (data_width front) (tap_functional fb n (x_weight b q) sigma j).
 Proof.
-  intros HW Hj; unfold tap_vectors; cbv zeta; set (factors := map (fun c => nth j (sloped_taps c) zero) cs).
-  set (sa := (digits - (x_size + largest_size factors))%Z); clearbody sa.
-  destruct (scaled_rows sa (x_format d) (x_row d) factors 0 _) as [A|] eqn:HA; [|discriminate].
-  intro H; destruct (collect_sound _ no_vector _ _ _ H) as [Hlen Hall]; split; [exact Hlen|].
-  assert (HAm := scaled_rows_sound sa _ _ factors rows 0 A HA).
-  assert (Hfactors : length factors = n) by (unfold factors; rewrite map_length; apply cs_length).
-  rewrite Hfactors in HAm; intros q Hq; specialize (Hall q Hq); cbn [plus] in Hall.
-  assert (Hv := times_sound _ _ _ _ _ _ _ (row_vector_sound _ _ _ q _ HAm Hq) (projection_sound s W HW) Hall).
-  refine (approximates_vector_same _ _ _ _ _ Hv); intros i Hi; cbn [plus].
-  unfold tap_functional; apply sum_same; intros k Hk; f_equal; f_equal.
-  assert (Hnth : nth k factors zero = nth j (sloped_taps (nth k cs no_input)) zero).
-  { unfold factors; rewrite (nth_indep _ zero (nth j (sloped_taps no_input) zero))
-      by (rewrite map_length, cs_length; exact Hk).
-    apply (map_nth (fun c => nth j (sloped_taps c) zero)). }
-  rewrite Hnth; apply (channels_sound (fun _ _ => 0) 0 k Hk); exact Hj.
+  intros HW Hlen Hslopes Hus; split.
+  - unfold tap_vectors in Hus; cbv zeta in Hus; destruct (scaled_rows _ (x_format d) _ _ 0 _); [|discriminate].
+    apply (collect_sound _ no_vector _ _ _ Hus).
+  - exact (tap_vectors_of d (Matrix s 1 W) x_size channels sigma j us (projection_sound s W HW) Hlen Hslopes Hus).
 Qed.
 
 Lemma ranges_spread (t0 : Z) (pick : channel_input -> range) (x : nat -> R) :
@@ -290,9 +315,9 @@ Proof.
   match goal with |- context [collect ?f 0%nat J] => set (stack_of := f) end.
   destruct (collect stack_of 0 J) as [stacked|] eqn:Hstacked; [|discriminate].
   set (interval := spread_of _ (map x_range cs)); set (rest := spread_of _ (map rest_range cs)).
-  match goal with |- context [collect ?f (rank_count d) (state_count d)] => set (magnitude_of := f) end.
-  destruct (collect magnitude_of (rank_count d) (state_count d)) as [B|] eqn:HB; [|discriminate].
-  destruct (collect magnitude_of (rank_count d + state_count d) (state_count d)) as [C|] eqn:HC; [|discriminate].
+  match goal with |- context [collect ?f (rank_count d) (state_count d)] => set (range_of := f) end.
+  destruct (collect range_of (rank_count d) (state_count d)) as [B|] eqn:HB; [|discriminate].
+  destruct (collect range_of (rank_count d + state_count d) (state_count d)) as [C|] eqn:HC; [|discriminate].
   intro H; injection H as <-.
   assert (Hchannels := channels_sound P d lines gain cs Hwidth Hepsilon Hcount Hgain Hcs).
   assert (Hn : length cs = n) by (apply (cs_length P d lines gain cs); assumption).
@@ -307,21 +332,20 @@ Proof.
   assert (HUrows : forall j, (j < J)%nat -> length (nth j U []) = rows /\ forall q, (q < rows)%nat ->
     approximates_vector (nth q (nth j U []) no_vector) (data_width front)
       (tap_functional (front_of front) n (x_weight (mamba1_of d) q) (line_slope lines) j)).
-  { intros j Hj; apply (tap_vectors_sound P d lines gain cs gains Hwidth Hepsilon Hcount Hgain Hcs Hgains s_in W x_size j);
-      [exact HW|exact Hj|apply (HUall j Hj)]. }
-  assert (Hmagnitude : forall r t q, (q < rows)%nat ->
-    Rabs (projected_input (mamba1_of d) r (S t) q) <=
-      value (magnitude (functional_over (row_vector (Matrix (digits - x_size) 1 X) q) interval rest
-        (sum_of_dyadics (map (fun u => ball_reach P (nth q u no_vector)) U))))).
-  { intros r t q Hq; apply contains_magnitude.
-    apply (functional_at d Hwidth Hepsilon (line_slope lines) (x_weight (mamba1_of d) q)); try apply Hinterval; try apply Hrest.
+  { intros j Hj; apply (tap_vectors_sound d gain gains Hgain Hgains s_in W x_size cs (line_slope lines) j);
+      [exact HW|exact Hn| |apply (HUall j Hj)].
+    intros k Hk; apply (Hchannels (fun _ _ => 0) 0%nat k Hk); exact Hj. }
+  assert (Hrange : forall r t q, (q < rows)%nat ->
+    contains (functional_over (row_vector (Matrix (digits - x_size) 1 X) q) interval rest
+      (sum_of_dyadics (map (fun u => ball_reach P (nth q u no_vector)) U))) (projected_input (mamba1_of d) r (S t) q)).
+  { intros r t q Hq; apply (functional_at d Hwidth Hepsilon (line_slope lines) (x_weight (mamba1_of d) q)); try apply Hinterval; try apply Hrest.
     - exact (row_vector_sound _ rows n q _ HXm Hq).
     - rewrite map_length; exact HUlen.
     - intros j Hj; destruct (HUrows j Hj) as [_ Hv]; specialize (Hv q Hq).
       rewrite (nth_indep _ zero (ball_reach P (nth q [] no_vector))) by (rewrite map_length, HUlen; exact Hj).
       rewrite (map_nth (fun u => ball_reach P (nth q u no_vector)) U [] j).
       exact (ball_reach_sound P _ _ _ Hv). }
-  constructor; cbn [inputs interval_spread rest_spread x_packed tap_packed B_magnitudes C_magnitudes].
+  constructor; cbn [inputs interval_spread rest_spread x_packed tap_packed B_ranges C_ranges].
   - intros r t k Hk; change (point zero) with (x_range no_input); rewrite map_nth; apply Hchannels; exact Hk.
   - exact Hinterval.
   - exact Hrest.
@@ -337,10 +361,14 @@ Proof.
       rewrite <- Hfirst; apply (stack_sound _ _ _ _ _) with (2 := Hsall).
       intros q Hq; rewrite Hfirst in Hq; change (Vector 0 0 []) with no_vector.
       rewrite nth_of_firstn by exact Hq; apply Hv; unfold rows; lia.
-  - intros r t i Hi; destruct (collect_sound _ zero _ _ _ HB) as [_ Hall]; specialize (Hall i Hi).
-    unfold magnitude_of in Hall; injection Hall as Hall; rewrite <- Hall; apply Hmagnitude; unfold rows; lia.
-  - intros r t i Hi; destruct (collect_sound _ zero _ _ _ HC) as [_ Hall]; specialize (Hall i Hi).
-    unfold magnitude_of in Hall; injection Hall as Hall; rewrite <- Hall; apply Hmagnitude; unfold rows; lia.
+  - apply (collect_sound _ (point zero) _ _ _ HB).
+  - apply (collect_sound _ (point zero) _ _ _ HC).
+  - intros r t i Hi; destruct (collect_sound _ (point zero) _ _ _ HB) as [_ Hall]; specialize (Hall i Hi).
+    unfold range_of in Hall; injection Hall as Hall; rewrite <- Hall.
+    exact (Hrange r t (rank_count d + i)%nat ltac:(unfold rows; lia)).
+  - intros r t i Hi; destruct (collect_sound _ (point zero) _ _ _ HC) as [_ Hall]; specialize (Hall i Hi).
+    unfold range_of in Hall; injection Hall as Hall; rewrite <- Hall.
+    exact (Hrange r t (rank_count d + state_count d + i)%nat ltac:(unfold rows; lia)).
 Qed.
 
 Theorem check_mamba1_sound (P : Z) (d : mamba1_data) (lines : list line) (claims : nat -> channel_claims) (i : nat) :

@@ -162,6 +162,13 @@ Proof.
 Qed.
 End Sound.
 
+Lemma tap_vectors_count (d : mamba1_data) (G : packed_matrix) (x_size : Z) (channels : list channel_input) (j : nat)
+  (us : list vector) : tap_vectors d G x_size channels j = Some us -> length us = (rank_count d + 2 * state_count d)%nat.
+Proof.
+  unfold tap_vectors; cbv zeta; destruct (scaled_rows _ (x_format d) _ _ 0 _); [|discriminate].
+  intro H; apply (collect_sound _ no_vector _ _ _ H).
+Qed.
+
 (** Rows of x_proj diag(slope c_j) W diag(g), given W diag(g). *)
 Lemma tap_vectors_of (d : mamba1_data) (W : matrix) (x_size : Z) (channels : list channel_input) (sigma : nat -> R) (j : nat)
   (us : list vector) : let fb := front_of (front_part d) in let n := inner_count d in
@@ -271,8 +278,7 @@ Lemma tap_vectors_sound (s : Z) (W : list (list Z)) (x_size : Z) (channels : lis
     approximates_vector (nth q us no_vector) (data_width front) (tap_functional fb n (x_weight b q) sigma j).
 Proof.
   intros HW Hlen Hslopes Hus; split.
-  - unfold tap_vectors in Hus; cbv zeta in Hus; destruct (scaled_rows _ (x_format d) _ _ 0 _); [|discriminate].
-    apply (collect_sound _ no_vector _ _ _ Hus).
+  - exact (tap_vectors_count _ _ _ _ _ _ Hus).
   - exact (tap_vectors_of d (Matrix s 1 W) x_size channels sigma j us (projection_sound s W HW) Hlen Hslopes Hus).
 Qed.
 

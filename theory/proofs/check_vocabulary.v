@@ -62,10 +62,10 @@ Definition projected_ranges (W : matrix) (first count : nat) : option (list rang
   let* T := tokens_of_block first count in
   collect (fun k => let* u := times count (row_vector W k) T in Some (range_of_vector u)) 0 (inner_count d).
 
-(** The range of one tap's functionals: the step sizes', then the components of B and of C. *)
-Definition tap_ranges (us : list vector) (first count : nat) : option (list range) :=
+(** The range of one tap's functionals, from its rows: the step sizes', then the components of B and of C. *)
+Definition tap_ranges (U : matrix) (first count : nat) : option (list range) :=
   let* T := tokens_of_block first count in
-  let* zs := collect (fun q => times count (nth q us no_vector) T) 0 (rank_count d + 2 * state_count d) in
+  let* zs := collect (fun q => times count (row_vector U q) T) 0 (rank_count d + 2 * state_count d) in
   let low := firstn (rank_count d) zs in
   let* Z := stack (v_scale (nth 0 low no_vector)) low in
   let packed := pack_matrix Z in
@@ -101,7 +101,9 @@ Definition blocks_of (of_block : nat -> nat -> option (list range)) : option (li
 
 (** Absent taps are zero; the current token is never absent. *)
 Definition tap_over_blocks (us : list (list vector)) (j : nat) : option (list range) :=
-  let* rs := blocks_of (tap_ranges (nth j us [])) in
+  let vs := nth j us [] in
+  let* U := stack (v_scale (nth 0 vs no_vector)) vs in
+  let* rs := blocks_of (tap_ranges U) in
   Some (if (j =? 0)%nat then rs else map (fun r => range_hull r (point zero)) rs).
 
 (** [lines] belong to the ranges over tokens; [tokens] are the ranges of [projected_ranges] over all blocks. *)

@@ -132,14 +132,13 @@ Proof.
   exact (step_tap_functional d sigma i j k).
 Qed.
 
-Lemma tap_ranges_sound (us : list vector) (j first count : nat) (rs : list range) :
-  (forall q, (q < rows)%nat ->
-     approximates_vector (nth q us no_vector) (data_width front) (tap_functional fb n (x_weight b q) sigma j)) ->
-  tap_ranges P d voc us first count = Some rs ->
+Lemma tap_ranges_sound (U : matrix) (j first count : nat) (rs : list range) :
+  approximates_matrix U rows (data_width front) (fun q => tap_functional fb n (x_weight b q) sigma j) ->
+  tap_ranges P d voc U first count = Some rs ->
   length rs = functional_count d /\ forall q v, (q < length rs)%nat -> (v < count)%nat ->
     contains (nth q rs (point zero)) (at_token fb E (tap_functional fb n (functional_weight q) sigma j) (first + v)).
 Proof.
-  intro Hus; unfold tap_ranges.
+  intro HU; unfold tap_ranges.
   destruct (tokens_of_block P d voc first count) as [T|] eqn:HT; [|discriminate].
   destruct (collect _ 0 (rank_count d + 2 * state_count d)) as [zs|] eqn:Hzs; [|discriminate]; cbv zeta.
   destruct (stack _ _) as [Z|] eqn:HZ; [|discriminate].
@@ -154,7 +153,7 @@ Proof.
   assert (Hz : forall q, (q < rows)%nat -> approximates_vector (nth q zs no_vector) count
     (fun v => at_token fb E (tap_functional fb n (x_weight b q) sigma j) (first + v))).
   { intros q Hq; specialize (Hzall q Hq); cbn [plus] in Hzall.
-    exact (times_tokens _ _ _ first count T (Hus q Hq) HT Hzall). }
+    exact (times_tokens _ _ _ first count T (row_vector_sound U rows _ q _ HU Hq) HT Hzall). }
   split; [rewrite app_length, Hslen, Holen; reflexivity|].
   rewrite app_length, Hslen, Holen; fold n; intros q v Hq Hv; unfold functional_weight.
   destruct (Nat.ltb_spec q n) as [Hqn|Hqn].
@@ -381,9 +380,9 @@ Proof.
   assert (HWm := projection_matrix_sound W HW).
   assert (HXm : approximates_matrix (Matrix (digits - x_size) 1 X) rows n (x_weight b)) by exact (x_rows_sound d _ X HX).
   destruct (collect_sound _ [] _ _ _ HU) as [HUlen HUall].
-  assert (HUrows : forall j, (j < J)%nat -> forall q, (q < rows)%nat ->
+  assert (HUrows : forall j, (j < J)%nat -> length (nth j U []) = rows /\ forall q, (q < rows)%nat ->
     approximates_vector (nth q (nth j U []) no_vector) (data_width front) (tap_functional fb n (x_weight b q) sigma j)).
-  { intros j Hj; assert (Hu := HUall j Hj); cbn [plus] in Hu.
+  { intros j Hj; assert (Hu := HUall j Hj); cbn [plus] in Hu; split; [exact (tap_vectors_count d _ _ _ _ _ Hu)|].
     apply (tap_vectors_of d W x_size cs sigma j (nth j U [])); [exact HWm|exact Hcslen| |exact Hu].
     intros k Hk; apply (Hchannels 0%nat k Hk); exact Hj. }
   destruct (collect_sound _ [] _ _ _ Hlists) as [Hllen Hlall].
@@ -392,10 +391,15 @@ Proof.
     forall u, (u < token_count voc)%nat ->
       contains (nth q (nth j lists []) (point zero)) (at_token fb E (tap_functional fb n (functional_weight d q) sigma j) u)).
   { intros j Hj; assert (Hl := Hlall j Hj); cbn [plus] in Hl; unfold tap_over_blocks in Hl.
-    destruct (blocks_of voc (tap_ranges P d voc (nth j U []))) as [rs|] eqn:Hrs; [|discriminate].
-    destruct (blocks_of_sound voc (tap_ranges P d voc (nth j U [])) (functional_count d)
+    cbv zeta in Hl; destruct (stack _ (nth j U [])) as [M|] eqn:HM; [|discriminate].
+    destruct (HUrows j Hj) as [HUj Hv].
+    assert (HMm : approximates_matrix M rows (data_width front) (fun q => tap_functional fb n (x_weight b q) sigma j)).
+    { rewrite <- HUj; apply (stack_sound _ _ _ _ _) with (2 := HM); intros q Hq; rewrite HUj in Hq.
+      change (Vector 0 0 []) with no_vector; apply Hv; exact Hq. }
+    destruct (blocks_of voc (tap_ranges P d voc M)) as [rs|] eqn:Hrs; [|discriminate].
+    destruct (blocks_of_sound voc (tap_ranges P d voc M) (functional_count d)
       (fun q v => at_token fb E (tap_functional fb n (functional_weight d q) sigma j) v) rs) with (2 := Hrs) as [Hlen Hall].
-    { intros first count rs0 Hrs0; exact (tap_ranges_sound P d voc Hwidth sigma _ j first count rs0 (HUrows j Hj) Hrs0). }
+    { intros first count rs0 Hrs0; exact (tap_ranges_sound P d voc Hwidth sigma M j first count rs0 HMm Hrs0). }
     injection Hl as Hl; destruct (Nat.eqb_spec j 0) as [->|Hj0]; rewrite <- Hl.
     - split; [exact Hlen|]; intros q Hq; split; [lia|]; intros u Hu; apply Hall; assumption.
     - rewrite map_length; split; [exact Hlen|]; intros q Hq.

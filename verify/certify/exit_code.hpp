@@ -9,6 +9,7 @@ enum ExitCode : int {
   kDone = 0,
   kConditionHolds = 1,  ///< a --fail-on condition holds, a check rejects, a kernel test found a failure
   kUsage = 2,
+  kIncomplete = 3,     ///< a check refuted nothing, but some claims of the certificate were not checked
   kBadInput = 65,      ///< a file is missing, malformed or contradictory; exactly one line on stderr
   kResource = 70,      ///< memory, disk, device
   kInterrupted = 130,  ///< the previous output is intact

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "numerics/contract_violation.hpp"
-
 namespace lyap {
 namespace {
 
@@ -35,17 +33,17 @@ class LayerSender {
     sink_(array);
   }
 
-  void f32(const std::string& name, const theory::Matrix& matrix) const {
+  /// F32 where every entry is a float32 number, else F64: tokens of a model with float64 embeddings.
+  void residual(const std::string& name, const theory::Matrix& matrix) const {
+    const bool narrow = std::all_of(matrix.entries.begin(), matrix.entries.end(), [](double value) {
+      return static_cast<double>(static_cast<float>(value)) == value;
+    });
+    if (!narrow) return f64(name, matrix.entries, {matrix.rows, matrix.columns});
     NamedArray array;
     array.name = prefix_ + name;
     array.shape = {matrix.rows, matrix.columns};
     array.dtype = "F32";
-    for (const double value : matrix.entries) {
-      const auto narrow = static_cast<float>(value);
-      if (static_cast<double>(narrow) != value)
-        throw ContractViolation("a witness input is not made of float32 numbers");
-      array.f32.push_back(narrow);
-    }
+    for (const double value : matrix.entries) array.f32.push_back(static_cast<float>(value));
     sink_(array);
   }
 
@@ -91,8 +89,8 @@ void send_arrays(const UniversalBounds& bounds, std::size_t layer, const ArraySi
   send.per_channel("preactivation.witness", bounds.preactivation_witness);
   send.per_channel("sustained_preactivation.lower", bounds.sustained_preactivation_lower);
   send.per_channel("sustained_preactivation.witness", bounds.sustained_preactivation_witness);
-  if (bounds.witness_input.rows > 0) send.f32("input", bounds.witness_input);
-  if (bounds.sustained_witness_input.rows > 0) send.f32("sustained_input", bounds.sustained_witness_input);
+  if (bounds.witness_input.rows > 0) send.residual("input", bounds.witness_input);
+  if (bounds.sustained_witness_input.rows > 0) send.residual("sustained_input", bounds.sustained_witness_input);
 }
 
 void send_arrays(const TrajectoryBounds& bounds, std::size_t layer, const ArraySink& sink) {

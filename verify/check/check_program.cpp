@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -14,7 +15,7 @@
 namespace lyap::check {
 namespace {
 
-enum ExitCode : int { kAccepted = 0, kRejected = 1, kUsage = 2, kBadInput = 65, kResource = 70 };
+enum ExitCode : int { kAccepted = 0, kRejected = 1, kUsage = 2, kIncomplete = 3, kBadInput = 65, kResource = 70 };
 
 struct Arguments {
   CheckRequest request;
@@ -73,8 +74,16 @@ std::optional<Arguments> parse(const std::vector<std::string>& words, std::strin
   return arguments;
 }
 
+// Nothing was left unchecked.
+bool is_complete(const Findings& findings) {
+  return findings.unchecked_arrays.empty() &&
+         std::all_of(findings.claims.begin(), findings.claims.end(), [](const ClaimStanding& c) { return c.checked; });
+}
+
 nlohmann::ordered_json verdict_json(const Findings& findings) {
-  nlohmann::ordered_json json{{"engine", "native"}, {"accepted", findings.accepted()}};
+  nlohmann::ordered_json json{{"engine", "native"},
+                              {"accepted", findings.accepted()},
+                              {"complete", findings.accepted() && is_complete(findings)}};
   json["layers_derived"] = findings.layers_derived;
   json["rejections"] = findings.rejections;
   json["claims"] = nlohmann::ordered_json::array();
@@ -98,8 +107,8 @@ void write_text(const Findings& findings, const std::string& certificate, std::o
     for (const ClaimStanding& claim : findings.claims) {
       if (!claim.checked) out << "not checked: " << claim.name << ": " << claim.reason << '\n';
     }
-    out << certificate << ": accepted; " << checked << " of " << findings.claims.size()
-        << " claims derived anew from the weights by the native engine\n";
+    out << certificate << (is_complete(findings) ? ": accepted; " : ": accepted in part; ") << checked << " of "
+        << findings.claims.size() << " claims derived anew from the weights by the native engine\n";
   } else {
     out << certificate << ": rejected\n";
   }
@@ -118,7 +127,8 @@ int run(const std::vector<std::string>& words, std::ostream& out, std::ostream& 
   if (arguments->json)
     out << verdict_json(findings).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   out.flush();
-  return findings.accepted() ? kAccepted : kRejected;
+  if (!findings.accepted()) return kRejected;
+  return is_complete(findings) ? kAccepted : kIncomplete;
 }
 
 int complain(std::ostream& err, int code, const std::string& problem) {

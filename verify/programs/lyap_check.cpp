@@ -8,7 +8,7 @@
 #include "verify/certify/sibling_program.hpp"
 
 /// `lyap check NAME.json MODEL [--engine proved|native|both] ...` runs the engines' programs beside this one. Without
-/// --engine it is the proved one where this build has it.
+/// --engine, every engine that this build has.
 namespace {
 
 constexpr const char* kHelp =
@@ -16,10 +16,12 @@ constexpr const char* kHelp =
     "Usage: lyap check NAME.json MODEL [--engine proved|native|both] [OPTIONS]\n\n"
     "  --engine proved   the checker whose soundness is a theorem (exact integers, extracted from Coq)\n"
     "  --engine native   an independent engine in C++ (MPFR, exact integers), not proved\n"
-    "  --engine both     one after the other; accepted where both accept\n"
-    "  Default: proved where this build has it, else native.\n\n"
-    "Other options go to the engine: lyap check --engine native --help\n"
-    "Exit codes: 0 accepted, 1 rejected, 2 usage, 65 a file is missing or malformed, 70 memory or disk\n";
+    "  --engine both     one after the other\n"
+    "  Default: both where this build has the proved engine, else native.\n\n"
+    "Other options go to the engines: lyap check --engine native --help\n"
+    "Exit codes: 0 every claim was checked by an engine, 1 rejected, 2 usage, 3 nothing was refuted but some claims "
+    "were\n"
+    "not checked, 65 a file is missing or malformed, 70 memory or disk\n";
 
 std::string program_of(const std::string& engine) { return "lyap-check-" + engine; }
 
@@ -47,6 +49,19 @@ std::optional<std::string> take_engine(std::vector<std::string>& words) {
   return engine;
 }
 
+/// What both engines said together. One that refutes outweighs one that accepts.
+int combined(const std::vector<int>& codes) {
+  const int worst = *std::max_element(codes.begin(), codes.end());
+  const bool rejected = std::find(codes.begin(), codes.end(), lyap::kConditionHolds) != codes.end();
+  if (worst >= lyap::kBadInput || worst == lyap::kUsage) return worst;
+  if (rejected) {
+    const bool unanimous = std::all_of(codes.begin(), codes.end(), [](int c) { return c == lyap::kConditionHolds; });
+    if (!unanimous) std::cerr << "lyap check: the engines disagree: please report this certificate and model\n";
+    return lyap::kConditionHolds;
+  }
+  return *std::min_element(codes.begin(), codes.end());  // checked by one engine, or by none
+}
+
 int run(std::vector<std::string> words) {
   const auto asked = take_engine(words);
   if (!asked) return refuse("--engine: proved, native or both was expected");
@@ -56,15 +71,22 @@ int run(std::vector<std::string> words) {
     return lyap::kDone;
   }
   std::vector<std::string> engines{*asked};
-  if (asked->empty()) engines = {lyap::sibling_program(program_of("proved")) ? "proved" : "native"};
+  const bool has_proved = lyap::sibling_program(program_of("proved")).has_value();
+  if (asked->empty())
+    engines = has_proved ? std::vector<std::string>{"proved", "native"} : std::vector<std::string>{"native"};
   if (*asked == "both") engines = {"proved", "native"};
-  int worst = lyap::kDone;
+  if (asked->empty() && !has_proved)
+    std::cerr << "lyap check: this build has no proved engine; the native one checks\n";
+  const bool as_list = engines.size() > 1 && std::find(words.begin(), words.end(), "--json") != words.end();
+  std::vector<int> codes;
   for (const std::string& engine : engines) {
     const auto program = lyap::sibling_program(program_of(engine));
     if (!program) return refuse("this build has no " + program_of(engine) + " in " + lyap::program_folder().string());
-    worst = std::max(worst, lyap::run_program(*program, words, false));
+    if (as_list) std::cout << (codes.empty() ? "[\n" : ",\n") << std::flush;
+    codes.push_back(lyap::run_program(*program, words, false));
   }
-  return worst;
+  if (as_list) std::cout << "]\n" << std::flush;
+  return combined(codes);
 }
 
 }  // namespace

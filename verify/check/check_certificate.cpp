@@ -110,6 +110,7 @@ class CertificateCheck {
     const UniversalArrays numbers = read_universal_arrays(arrays, layer.index);
     check_array_values(numbers, findings_);
     check_universal_summary(layer, numbers, findings_);
+    check_claimed_witnesses(document_, numbers, findings_);
     if (!is_selected(layer.index)) return;
     const bool may_rest_on_refinements = shape.is_mamba1 && document_.effort == "thorough";
     const bool over_vocabulary = reads_vocabulary(layer, shape);

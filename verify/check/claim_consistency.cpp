@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <optional>
 #include <set>
 
 #include "verify/check/consistency.hpp"
@@ -52,7 +54,7 @@ class ClaimCheck {
     char* end = nullptr;
     const double said = std::strtod(text.c_str(), &end);
     if (end == text.c_str()) return refuse("its sentence does not say its number");
-    if (side == Toward::kUp ? said < bound : said > bound)
+    if (!(side == Toward::kUp ? said >= bound : said <= bound))
       refuse("its sentence says " + shown(said) + ", its bound is " + shown(bound));
   }
 
@@ -78,7 +80,11 @@ class ClaimCheck {
     if (claim_.theorem == "T1" && claim_.quantity == "zeta") {
       require(claim_.bound, stated.zeta.upper, "its bound");
       require_witness(stated.zeta);
-      if (stated.zeta.upper < 0.0) require_in_statement("factor exp(", stated.zeta.upper, Toward::kUp);
+      const bool says_decay = claim_.statement.find("factor exp(") != std::string::npos;
+      if (stated.zeta.upper < 0.0)
+        require_in_statement("factor exp(", stated.zeta.upper, Toward::kUp);
+      else if (says_decay)
+        refuse("its sentence claims decay at a rate of zero");
     } else if (claim_.theorem == "T1" && claim_.quantity == "exponent") {
       require(claim_.bound, stated.exponent.upper, "its bound");
       require_witness(stated.exponent);
@@ -158,6 +164,60 @@ void check_claims(const Document& document, Findings& findings) {
   }
 }
 
+namespace {
+
+/// "name op number" of a --fail-on condition.
+struct ConditionText {
+  std::string name, comparison;
+  double number = 0.0;
+};
+
+std::optional<ConditionText> parsed(const std::string& text) {
+  const std::size_t name_end = text.find_first_of("<>");
+  if (name_end == std::string::npos) return std::nullopt;
+  ConditionText condition{text.substr(0, name_end), text.substr(name_end, 1), 0.0};
+  std::size_t at = name_end + 1;
+  if (at < text.size() && text[at] == '=') condition.comparison += text[at++];
+  char* end = nullptr;
+  condition.number = std::strtod(text.c_str() + at, &end);
+  if (end == text.c_str() + at || *end != '\0' || std::isnan(condition.number)) return std::nullopt;
+  return condition;
+}
+
+bool holds(const ConditionText& condition, double value) {
+  if (condition.comparison == ">") return value > condition.number;
+  if (condition.comparison == ">=") return value >= condition.number;
+  if (condition.comparison == "<") return value < condition.number;
+  return value <= condition.number;
+}
+
+/// What a layer says of the quantity that a condition begins with; -infinity where that is none of the universal
+/// tier's.
+double universal_quantity(const StatedUniversal& stated, const std::string& condition) {
+  if (condition.rfind("exponent", 0) == 0) return stated.exponent.upper;
+  if (condition.rfind("zeta", 0) == 0) return stated.zeta.upper;
+  if (condition.rfind("state_bound", 0) == 0) return stated.state_bound;
+  return -HUGE_VAL;
+}
+
+/// Form of a condition, and whether it holds for the value that is stated.
+void check_condition(const StatedCondition& condition, Findings& findings) {
+  const std::string what = "fail_on, " + as_one_line(condition.text, 80);
+  const std::set<std::string> names{"exponent",         "zeta",         "state_bound", "state_deviation",
+                                    "output_deviation", "uninformative"};
+  const std::optional<ConditionText> text = parsed(condition.text);
+  if (!text || !names.contains(text->name)) return findings.reject(what + ": is no condition");
+  // A decimal that rounds to the value itself is decided by its digits, which are not compared here.
+  if (text->number != condition.value && holds(*text, condition.value) != condition.holds)
+    findings.reject(what + ": whether it holds does not go with its value");
+  const bool refutes = condition.verdict == "refuted";
+  const bool proves = condition.verdict == "proven";
+  if ((proves && condition.holds) || (refutes && !condition.holds))
+    findings.reject(what + ": its verdict does not go with whether it holds");
+}
+
+}  // namespace
+
 void check_verdict(const Document& document, Findings& findings) {
   bool refuted = false;
   std::size_t undecided = 0;
@@ -168,14 +228,21 @@ void check_verdict(const Document& document, Findings& findings) {
   for (const StatedClaim& claim : document.claims) count(claim.verdict);
   for (const StatedCondition& condition : document.conditions) {
     count(condition.verdict);
+    check_condition(condition, findings);
     double value = -HUGE_VAL;
     for (const StatedLayer& layer : document.layers) {
       if (!layer.universal) continue;
-      const StatedUniversal& stated = *layer.universal;
-      if (condition.text.rfind("exponent", 0) == 0) value = std::max(value, stated.exponent.upper);
-      if (condition.text.rfind("zeta", 0) == 0) value = std::max(value, stated.zeta.upper);
-      if (condition.text.rfind("state_bound", 0) == 0) value = std::max(value, stated.state_bound);
+      value = std::max(value, universal_quantity(*layer.universal, condition.text));
     }
+    const bool reached_there =
+        std::any_of(document.layers.begin(), document.layers.end(), [&](const StatedLayer& layer) {
+          if (layer.index != condition.layer) return false;
+          if (!layer.universal || value == -HUGE_VAL) return true;
+          return value == universal_quantity(*layer.universal, condition.text);
+        });
+    if (!reached_there)
+      findings.reject("fail_on, " + as_one_line(condition.text, 80) + ": layer " + std::to_string(condition.layer) +
+                      " does not have its value");
     if (value > -HUGE_VAL && value != condition.value)
       findings.reject("fail_on, " + as_one_line(condition.text, 80) + ": its value is " + shown(condition.value) +
                       ", the layers say " + shown(value));

@@ -127,6 +127,17 @@ void check_universal_summary(const StatedLayer& layer, const UniversalArrays& ar
   if (wins != stated.relaxation_wins) findings.reject(here + "relaxation_wins: are not the counts of the array");
 }
 
+void check_claimed_witnesses(const Document& document, const UniversalArrays& arrays, Findings& findings) {
+  for (const StatedClaim& claim : document.claims) {
+    if (claim.tier != "universal" || claim.layer != arrays.layer || !claim.witness) continue;
+    if (claim.quantity != "zeta" && claim.quantity != "exponent") continue;
+    const std::vector<double>& reached = arrays.at(claim.quantity + ".witness");
+    if (claim.witness_channel >= reached.size() || reached[claim.witness_channel] != *claim.witness)
+      findings.reject("claim " + claim.name() + ": channel " + std::to_string(claim.witness_channel) +
+                      " does not have its witness");
+  }
+}
+
 void check_trajectory_summary(const StatedLayer& layer, const ArraysFile& arrays, Findings& findings) {
   const std::string here = layer_words(layer.index) + ": trajectory.";
   const StatedTrajectory& stated = *layer.trajectory;

@@ -11,6 +11,9 @@ namespace lyap::check {
 /// Layers in order, each once, within the model; claims and conditions about layers that are there.
 void check_layers(const Document& document, Findings& findings);
 
+/// The channels that universal claims name for their witnesses hold those values in the arrays.
+void check_claimed_witnesses(const Document& document, const UniversalArrays& arrays, Findings& findings);
+
 /// A layer's JSON numbers are those of its arrays.
 void check_universal_summary(const StatedLayer& layer, const UniversalArrays& arrays, Findings& findings);
 void check_trajectory_summary(const StatedLayer& layer, const ArraysFile& arrays, Findings& findings);

@@ -92,8 +92,13 @@ class AgainstWeights {
       else
         complaint.tell(findings_);
     }
-    if (arrays_.has("sustained_preactivation.lower") && may_rest_on_refinements)
-      unchecked.names.emplace_back("sustained_preactivation.lower");
+    if (arrays_.has("sustained_preactivation.lower")) {
+      if (may_rest_on_refinements)
+        unchecked.names.emplace_back("sustained_preactivation.lower");
+      else
+        findings_.reject("layer " + std::to_string(arrays_.layer) +
+                         ": sustained_preactivation.lower: is there, but nothing of this layer was refined");
+    }
     if (may_rest_on_refinements) require_consequences();
     if (!unchecked.names.empty()) findings_.unchecked_arrays.push_back(unchecked);
   }

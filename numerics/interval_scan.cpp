@@ -204,7 +204,31 @@ void affine_kernel(const ConstIntervalSpan& decay, const ConstIntervalSpan& incr
   });
 }
 
+/// Whether all lanes have intervals of numbers at least 0.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE bool are_exponents(D d, V s_lower, V s_upper) {
+  const auto ordered = hn::And(hn::Ge(s_lower, hn::Zero(d)), hn::Le(s_lower, s_upper));
+  return hn::AllTrue(d, hn::And(ordered, hn::Lt(s_lower, hn::Set(d, kInfinity))));
+}
+
 /// False where an s is not an interval of numbers at least 0.
+bool decay_alone_kernel(const ConstIntervalSpan& s, const IntervalSpan& decay) {
+  const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
+  bool good = true;
+  for_each_vector(s.lower.size(), [&](const auto& load, const auto& store) {
+    const V s_lower = load(s.lower.data());
+    const V s_upper = load(s.upper.data());
+    good = good && are_exponents(d, s_lower, s_upper);
+    V a_lower;
+    V a_upper;
+    decay_bounds(d, hn::Neg(s_upper), hn::Neg(s_lower), a_lower, a_upper);
+    store(a_lower, decay.lower.data());
+    store(a_upper, decay.upper.data());
+  });
+  return good;
+}
+
 bool decay_kernel(const ConstIntervalSpan& s, const IntervalSpan& decay, const IntervalSpan& one_minus_decay) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
@@ -212,8 +236,7 @@ bool decay_kernel(const ConstIntervalSpan& s, const IntervalSpan& decay, const I
   for_each_vector(s.lower.size(), [&](const auto& load, const auto& store) {
     const V s_lower = load(s.lower.data());
     const V s_upper = load(s.upper.data());
-    const auto ordered = hn::And(hn::Ge(s_lower, hn::Zero(d)), hn::Le(s_lower, s_upper));
-    good = good && hn::AllTrue(d, hn::And(ordered, hn::Lt(s_lower, hn::Set(d, kInfinity))));
+    good = good && are_exponents(d, s_lower, s_upper);
     const V high = hn::Neg(s_lower);
     const V low = hn::Neg(s_upper);
     V a_lower;
@@ -241,6 +264,7 @@ HWY_EXPORT(selective_kernel);
 HWY_EXPORT(head_kernel);
 HWY_EXPORT(affine_kernel);
 HWY_EXPORT(decay_kernel);
+HWY_EXPORT(decay_alone_kernel);
 
 template <class Span>
 void require_length(const Span& span, std::size_t length, const char* name) {
@@ -301,6 +325,26 @@ void advance_affine_scan(ConstIntervalSpan decay, ConstIntervalSpan increment, I
   HWY_DYNAMIC_DISPATCH(affine_kernel)(decay, increment, state);
 }
 
+namespace {
+
+void require_exponents(bool good) {
+  if (!good)
+    throw ContractViolation("enclose_decay: an interval has a NaN, lower > upper, or a negative or infinite lower end");
+}
+
+}  // namespace
+
+void enclose_decay(ConstIntervalSpan s, IntervalSpan decay) {
+  require_length(s, s.lower.size(), "s");
+  require_length(decay, s.lower.size(), "decay");
+  bool good = false;
+  {
+    const RoundingUpward upward;
+    good = HWY_DYNAMIC_DISPATCH(decay_alone_kernel)(s, decay);
+  }
+  require_exponents(good);
+}
+
 void enclose_decay(ConstIntervalSpan s, IntervalSpan decay, IntervalSpan one_minus_decay) {
   const std::size_t count = s.lower.size();
   require_length(s, count, "s");
@@ -311,8 +355,7 @@ void enclose_decay(ConstIntervalSpan s, IntervalSpan decay, IntervalSpan one_min
     const RoundingUpward upward;
     good = HWY_DYNAMIC_DISPATCH(decay_kernel)(s, decay, one_minus_decay);
   }
-  if (!good)
-    throw ContractViolation("enclose_decay: an interval has a NaN, lower > upper, or a negative or infinite lower end");
+  require_exponents(good);
 }
 
 }  // namespace lyap

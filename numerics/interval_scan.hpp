@@ -53,5 +53,7 @@ inline constexpr double kVectorDecayWidth = 8.0;
 /// relatively accurate. Either result may overwrite s. Throws ContractViolation for lengths that differ, for NaN, lower
 /// > upper or s < 0.
 void enclose_decay(ConstIntervalSpan s, IntervalSpan decay, IntervalSpan one_minus_decay);
+/// The same for a alone, at a third of the cost.
+void enclose_decay(ConstIntervalSpan s, IntervalSpan decay);
 
 }  // namespace lyap

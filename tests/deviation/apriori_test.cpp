@@ -88,28 +88,39 @@ TEST(AprioriSilu, TheRemainderOfTheSlopeIsBoundedAndNeedsItsCurvature) {
   EXPECT_GT(without, 1.0);
 }
 
-/// The composite map itself, and where its bound of W_dt times it would be without Cauchy and Schwarz.
+/// The composite map itself, where its bound of W_dt times it would be without Cauchy and Schwarz, and what both are
+/// layer by layer, without any sign.
 struct CompositeTruth {
-  RowMajorMatrix rows, steps;
+  RowMajorMatrix rows, steps, unsigned_rows, unsigned_steps;
 };
 CompositeTruth composite_truth(const theory::Mamba1Weights& w, const RowMajorMatrix& slope,
                                const RowMajorMatrix& radius) {
   const Index tokens = slope.rows(), rows = Index(w.x_proj.rows);
-  CompositeTruth truth{RowMajorMatrix::Zero(tokens, rows), RowMajorMatrix::Zero(tokens, Index(w.d_inner))};
+  const RowMajorMatrix no_rows = RowMajorMatrix::Zero(tokens, rows);
+  const RowMajorMatrix no_steps = RowMajorMatrix::Zero(tokens, Index(w.d_inner));
+  CompositeTruth truth{no_rows, no_steps, no_rows, no_steps};
   for (Index t = 0; t < tokens; ++t) {
     for (std::size_t j = 0; j < w.d_conv; ++j) {
       for (std::size_t k = 0; k < w.d_model; ++k) {
         const double r = radius(t + Index(j), Index(k));
-        std::vector<double> column(w.x_proj.rows);
+        std::vector<double> column(w.x_proj.rows), sizes(w.x_proj.rows);
         for (std::size_t row = 0; row < w.x_proj.rows; ++row) {
-          for (std::size_t i = 0; i < w.d_inner; ++i)
-            column[row] += w.x_proj(row, i) * slope(t, Index(i)) * w.conv_weight(i, j) * w.in_proj(i, k);
+          for (std::size_t i = 0; i < w.d_inner; ++i) {
+            const double term = w.x_proj(row, i) * slope(t, Index(i)) * w.conv_weight(i, j) * w.in_proj(i, k);
+            column[row] += term;
+            sizes[row] += std::fabs(term);
+          }
           truth.rows(t, Index(row)) += std::fabs(column[row]) * r;
+          truth.unsigned_rows(t, Index(row)) += sizes[row] * r;
         }
         for (std::size_t i = 0; i < w.d_inner; ++i) {
-          double step = 0.0;
-          for (std::size_t s = 0; s < w.dt_rank; ++s) step += w.dt_proj(i, s) * column[s];
+          double step = 0.0, size = 0.0;
+          for (std::size_t s = 0; s < w.dt_rank; ++s) {
+            step += w.dt_proj(i, s) * column[s];
+            size += std::fabs(w.dt_proj(i, s)) * sizes[s];
+          }
           truth.steps(t, Index(i)) += std::fabs(step) * r;
+          truth.unsigned_steps(t, Index(i)) += size * r;
         }
       }
     }
@@ -129,11 +140,14 @@ TEST(CompositeRows, BoundTheMapFromTheNormToXProjAndDtProj) {
     const CompositeRows composite(w);
     const auto bounds = composite.advance(slope, radius);
     const CompositeTruth truth = composite_truth(w, slope, radius);
-    const double tiny = 1e-12 * truth.steps.maxCoeff();  // the judge's and binary64's own roundings
-    ASSERT_GE((bounds.rows - truth.rows).minCoeff(), -1e-12 * truth.rows.maxCoeff());
-    ASSERT_GE((bounds.steps - truth.steps).minCoeff(), -tiny);
-    ASSERT_LE((bounds.rows - truth.rows).maxCoeff(), 1e-9 * truth.rows.maxCoeff());
-    ASSERT_LE((bounds.steps - 3.0 * truth.steps).maxCoeff(), tiny) << "Cauchy and Schwarz lose too much";
+    const double tiny = 1e-12 * truth.steps.maxCoeff();  // the judge's own roundings
+    const RowMajorMatrix lost_rows = composite.lost() * truth.unsigned_rows;
+    const RowMajorMatrix lost_steps = composite.lost() * truth.unsigned_steps;
+    ASSERT_GE((bounds.rows + lost_rows - truth.rows).minCoeff(), -1e-12 * truth.rows.maxCoeff());
+    ASSERT_GE((bounds.steps + lost_steps - truth.steps).minCoeff(), -tiny);
+    ASSERT_LE((bounds.rows - truth.rows).maxCoeff(), 1e-5 * truth.unsigned_rows.maxCoeff());
+    ASSERT_LE((bounds.steps - 3.0 * truth.steps).maxCoeff(), 1e-3 * truth.steps.maxCoeff())
+        << "Cauchy and Schwarz lose too much";
   }
 }
 
@@ -211,7 +225,7 @@ TEST(AprioriPropagation, ChunksChangeNothingAndMustFollowOneAnother) {
       return all;
     };
     const RowMajorMatrix whole = radii(40), parts = radii(7);
-    EXPECT_LE((whole - parts).cwiseAbs().maxCoeff(), 1e-12 * whole.maxCoeff());
+    EXPECT_LE((whole - parts).cwiseAbs().maxCoeff(), 1e-5 * whole.maxCoeff());  // binary32 products
     deviation::RealRun centre(block);
     deviation::AprioriPropagation propagation(block, policy);
     const auto first = centre.advance(inputs, 0, 7);

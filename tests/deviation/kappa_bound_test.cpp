@@ -306,7 +306,7 @@ double row_ratio(const OneState& s, Dropped dropped, bool binary32, double* kapp
                                            {&least_decay, 1},
                                            {&greatest_decay, 1},
                                            {&rest, 1}},
-                                          input, scan, {&K, &minus_P, &E, &V, &scan_error});
+                                          input, scan, {&K, &minus_P, &E, &V, &scan_error}, 1);
     }
     const double second = !binary32 ? h_prime : exact_decay ? h_double : static_cast<double>(h_float);
     const double apart = std::fabs(second - h);

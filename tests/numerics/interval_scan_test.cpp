@@ -335,6 +335,10 @@ TEST(Decay, AndItsComplementHoldTheirValuesWithinTheirWidth) {
     Arrays a = Arrays::zeros(s.size());
     Arrays rest = Arrays::zeros(s.size());
     enclose_decay(s.view(), a.span(), rest.span());
+    Arrays alone = Arrays::zeros(s.size());
+    enclose_decay(s.view(), alone.span());
+    EXPECT_EQ(alone.lower, a.lower);
+    EXPECT_EQ(alone.upper, a.upper);
     for (std::size_t i = 0; i < s.size(); ++i) {
       ASSERT_TRUE(0.0 <= a.lower[i] && a.upper[i] <= 1.0 && 0.0 <= rest.lower[i] && rest.upper[i] <= 1.0);
       const MpfrReal greatest = exp(-MpfrReal::from_exact(s.lower[i]));
@@ -378,6 +382,7 @@ TEST(IntervalScan, RefusesSpansOfTheWrongLengthAndNegativeDecayExponents) {
        std::vector<std::pair<double, double>>{{-1.0, 1.0}, {2.0, 1.0}, {std::nan(""), 1.0}, {kInfinity, kInfinity}}) {
     const Arrays bad{{lower}, {upper}};
     EXPECT_THROW(enclose_decay(bad.view(), one.span(), other.span()), ContractViolation);
+    EXPECT_THROW(enclose_decay(bad.view(), one.span()), ContractViolation);
   }
 }
 

@@ -82,9 +82,8 @@ class FrontPropagation {
   /// x_size: of silu's outputs, all channels of the convolution.
   [[nodiscard]] Front advance(const Matrix& inputs, const BlockChunk& centre, const RowMajorMatrix& x_size,
                               OverflowRecord& overflow) {
-    const IntervalMatrix normed = trajectory::enclose_rms_norm(inputs, centre.begin, centre.end, gain_, view_.epsilon);
+    const IntervalMatrix &normed = centre.front.normed, &real = centre.front.projected;
     const RowMajorMatrix norm_radius = norm_.radii(inputs, centre.begin, centre.end, normed, overflow);
-    const IntervalMatrix real = trajectory::enclose_affine(normed, view_.in_proj, 0, view_.in_proj.rows, view_.in_bias);
     const RowMajorMatrix size = magnitude_of(real);
     LayerRadii sums = in_proj_.radii(magnitude_of(normed), norm_radius, size, overflow);
     Front front;
@@ -123,8 +122,9 @@ class SelectionPropagation {
     const Eigen::Map<const RowMajorMatrix> W_dt(block.dt_proj.row(0), Index(block.d_inner), Index(block.dt_rank));
     const Eigen::Map<const RowMajorMatrix> W_x(block.x_proj.row(0), Index(block.dt_rank), Index(block.d_inner));
     const BallMatrix product = enclose_product(RowMajorMatrix(W_dt), RowMajorMatrix(W_x));
-    through_ = product.midpoint.cwiseAbs();
-    over_rows_upward(through_.rows(), [&](Index i) { through_.row(i) += product.radius.row(i); });
+    RowMajorMatrix through = product.midpoint.cwiseAbs();
+    over_rows_upward(through.rows(), [&](Index i) { through.row(i) += product.radius.row(i); });
+    through_ = rounded_up(through);
   }
   SelectionPropagation(const SelectionPropagation&) = delete;
   SelectionPropagation& operator=(const SelectionPropagation&) = delete;
@@ -146,8 +146,8 @@ class SelectionPropagation {
   theory::Vector no_bias_;
   AprioriLayer x_proj_, dt_proj_;
   std::optional<CompositeRows> composite_;
-  RowMajorMatrix through_;  // (d_inner, d_inner) at least |W_dt W_x|
-  RowMajorMatrix past_;     // (J - 1, d_model) bounds of what in_proj read before
+  RowMajorFloatMatrix through_;  // (d_inner, d_inner) at least |W_dt W_x|
+  RowMajorMatrix past_;          // (J - 1, d_model) bounds of what in_proj read before
 };
 
 /// The smaller of two bounds, entry by entry.
@@ -214,9 +214,7 @@ void SelectionPropagation::advance(const BlockChunk& centre, const Front& front,
                                    OverflowRecord& overflow) {
   const std::size_t rank = block_.dt_rank, N = block_.d_state;
   const auto& scan = centre.front.scan;
-  const RowMajorMatrix dt_size = magnitude_of(trajectory::enclose_affine(scan.x, block_.x_proj, 0, rank, {}));
-  RowMajorMatrix size(dt_size.rows(), Index(block_.x_proj.rows));
-  size << dt_size, magnitude_of(scan.B), magnitude_of(scan.C);
+  const RowMajorMatrix size = magnitude_of(centre.front.selected), dt_size = size.leftCols(Index(rank));
   LayerRadii sums = x_proj_.radii(magnitude_of(scan.x), radii.x, size, overflow);
   const Linear linear = linear_part(front, sums);
   sums.carried = linear.rows;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "numerics/vector_clones.hpp"
+
 namespace lyap::deviation {
 namespace {
 
@@ -14,6 +16,85 @@ RowMajorMatrix stacked(const RowMajorMatrix& above, const RowMajorMatrix& below)
   RowMajorMatrix result(above.rows() + below.rows(), below.cols());
   result << above, below;
   return result;
+}
+
+/// One token before silu: slopes, bounds of |silu|, lower ends, and what numbers differ by: all of it, beyond what is
+/// linear in the norm, and that.
+struct SiluRow {
+  const double *slope, *slope_error, *x_size, *lower, *radius, *local, *linear;
+};
+/// And after it: sizes before rounding, and the three.
+struct PassedRow {
+  double *size, *x, *linear, *beyond;
+};
+LYAP_VECTOR_CLONES void pass_silu_upward(const SiluRow& given, const RoundingError& type, const AprioriTerms& factors,
+                                         Index count, const PassedRow& passed) {
+  const SiluRow row = given;
+  const PassedRow to = passed;
+  const RoundingError rounding = type;
+  const AprioriTerms terms = factors;
+#pragma GCC ivdep
+  for (Index i = 0; i < count; ++i) {
+    const double slope = row.slope[i], off = row.slope_error[i], radius = row.radius[i];
+    const double change = silu_change_upward(slope, off, radius, terms);
+    const double own = silu_error_upward(known(row.x_size[i] + change), -(radius - row.lower[i]), terms);
+    to.size[i] = known(row.x_size[i] + (change + own));
+    const double rounded = own + rounding.of_upward(to.size[i]);
+    to.x[i] = known(change + rounded);
+    to.linear[i] = known(magnitude(slope) * row.linear[i]);
+    to.beyond[i] = known(magnitude(slope) * row.local[i] + silu_remainder_upward(slope, off, radius, terms) + rounded);
+  }
+}
+
+/// One tap of the convolution: its weights, their sizes, how far they may be read otherwise (null: not), and one token.
+struct TapRow {
+  const double *weight, *size, *spread;
+  const double *lower, *upper, *radius, *carried;
+};
+struct SumRow {
+  double *upper, *minus_lower, *radius, *local, *linear, *reached;
+};
+template <bool kSpread>
+[[gnu::always_inline]] inline void add_one_tap_upward(const TapRow& given, const SumRow& sums, Index channels) {
+  const TapRow tap = given;
+  const SumRow to = sums;
+#pragma GCC ivdep
+  for (Index i = 0; i < channels; ++i) {
+    const double w = tap.weight[i], r = tap.radius[i], part = tap.carried[i];
+    to.upper[i] += larger(w * tap.lower[i], w * tap.upper[i]);
+    to.minus_lower[i] += larger(-w * tap.lower[i], -w * tap.upper[i]);
+    const double v_prime = larger(tap.upper[i], -tap.lower[i]) + r;
+    const double spread = kSpread ? tap.spread[i] : 0.0;
+    to.radius[i] += tap.size[i] * r + (kSpread ? spread * v_prime : 0.0);
+    to.linear[i] += magnitude(w) * part;
+    to.local[i] += tap.size[i] * (r - part) + (kSpread ? spread * (v_prime + part) : 0.0);
+    to.reached[i] += tap.size[i] * v_prime;
+  }
+}
+LYAP_VECTOR_CLONES void add_tap_upward(const TapRow& tap, const SumRow& to, Index channels) {
+  if (tap.spread != nullptr) {
+    add_one_tap_upward<true>(tap, to, channels);
+  } else {
+    add_one_tap_upward<false>(tap, to, channels);
+  }
+}
+
+LYAP_VECTOR_CLONES void finish_sums_upward(const AccumulationError& error, const RoundingError& type, Index channels,
+                                           const SumRow& sums) {
+  const SumRow to = sums;
+  const AccumulationError sum_error = error;
+  const RoundingError rounding = type;
+#pragma GCC ivdep
+  for (Index i = 0; i < channels; ++i) {
+    const double c = larger(to.upper[i], to.minus_lower[i]);
+    const double sum = to.reached[i] * sum_error.of_sizes + (c + to.radius[i]) * sum_error.of_sum + sum_error.absolute;
+    const double before = known(to.radius[i] + sum);
+    const double rounded = rounding.of_upward(known(c + before));
+    to.radius[i] = known(before + rounded);
+    to.local[i] = known(to.local[i] + sum + rounded);
+    to.linear[i] = known(to.linear[i]);
+    to.minus_lower[i] = -to.minus_lower[i];
+  }
 }
 
 }  // namespace
@@ -80,38 +161,14 @@ void AprioriConvolution::convolve_row_upward(const ConvolutionInputs& padded, In
     reached[i] = magnitude(upper[i]);
     radius[i] = local[i] = linear[i] = 0.0;
   }
+  const SumRow sums{upper, minus_lower, radius, local, linear, reached};
   for (Index j = 0; j < taps_.rows(); ++j) {
-    const double* low = padded.v.lower.row(t + j).data();
-    const double* high = padded.v.upper.row(t + j).data();
-    const double* r = padded.radius.row(t + j).data();
-    const double* part = padded.carried.row(t + j).data();
-    const double* w = taps_.row(j).data();
-    const double* size = size_.row(j).data();
-    const double* spread = spread_.size() > 0 ? spread_.row(j).data() : nullptr;
-    for (Index i = 0; i < channels; ++i) {
-      upper[i] += larger(w[i] * low[i], w[i] * high[i]);
-      minus_lower[i] += larger(-w[i] * low[i], -w[i] * high[i]);
-      const double v_prime = larger(high[i], -low[i]) + r[i];
-      radius[i] += size[i] * r[i];
-      linear[i] += magnitude(w[i]) * part[i];
-      local[i] += size[i] * (r[i] - part[i]);
-      reached[i] += size[i] * v_prime;
-      if (spread != nullptr) {
-        radius[i] += spread[i] * v_prime;
-        local[i] += spread[i] * (v_prime + part[i]);
-      }
-    }
+    add_tap_upward({taps_.row(j).data(), size_.row(j).data(), spread_.size() > 0 ? spread_.row(j).data() : nullptr,
+                    padded.v.lower.row(t + j).data(), padded.v.upper.row(t + j).data(), padded.radius.row(t + j).data(),
+                    padded.carried.row(t + j).data()},
+                   sums, channels);
   }
-  for (Index i = 0; i < channels; ++i) {
-    const double c = larger(upper[i], minus_lower[i]);
-    const double sum = reached[i] * sum_.of_sizes + (c + radius[i]) * sum_.of_sum + sum_.absolute;
-    radius[i] = known(radius[i] + sum);
-    const double rounded = output_.of_upward(known(c + radius[i]));
-    radius[i] = known(radius[i] + rounded);
-    local[i] = known(local[i] + sum + rounded);
-    linear[i] = known(linear[i]);
-    minus_lower[i] = -minus_lower[i];
-  }
+  finish_sums_upward(sum_, output_, channels, sums);
 }
 
 ConvolvedRadii AprioriConvolution::advance(ConvolutionInputs inputs, const RowMajorMatrix& x_size,
@@ -127,18 +184,10 @@ ConvolvedRadii AprioriConvolution::advance(ConvolutionInputs inputs, const RowMa
   ConvolvedRadii result{empty, slopes.slope, empty, empty};
   RowMajorMatrix size(tokens, channels);
   over_rows_upward(tokens, [&](Index t) {
-    for (Index i = 0; i < channels; ++i) {
-      const double slope = slopes.slope(t, i), off = slopes.error(t, i), radius = convolved.radius(t, i);
-      const double change = silu_change_upward(slope, off, radius, terms_);
-      const double lowest = -(radius - convolved.c.lower(t, i));
-      const double own = silu_error_upward(known(x_size(t, i) + change), lowest, terms_);
-      size(t, i) = known(x_size(t, i) + (change + own));
-      const double rounded = own + silu_.of_upward(size(t, i));
-      result.x(t, i) = known(change + rounded);
-      result.linear(t, i) = known(magnitude(slope) * convolved.linear(t, i));
-      result.beyond(t, i) =
-          known(magnitude(slope) * convolved.local(t, i) + silu_remainder_upward(slope, off, radius, terms_) + rounded);
-    }
+    const SiluRow row{&slopes.slope(t, 0),     &slopes.error(t, 0),    &x_size(t, 0),          &convolved.c.lower(t, 0),
+                      &convolved.radius(t, 0), &convolved.local(t, 0), &convolved.linear(t, 0)};
+    pass_silu_upward(row, silu_, terms_, channels,
+                     {&size(t, 0), &result.x(t, 0), &result.linear(t, 0), &result.beyond(t, 0)});
   });
   note_overflow(overflow, "silu of the convolution", silu_type_, size);
   return result;

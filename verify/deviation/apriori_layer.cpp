@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "numerics/contract_violation.hpp"
-#include "numerics/dense_product.hpp"
 #include "numerics/parallel.hpp"
 #include "numerics/rounding.hpp"
 
@@ -41,19 +40,6 @@ IntervalMatrix columns_of(const IntervalMatrix& x, std::size_t first, std::size_
   part.lower = x.lower.middleCols(Index(first), Index(count));
   part.upper = x.upper.middleCols(Index(first), Index(count));
   return part;
-}
-
-RowMajorMatrix product_upper_bound(const ConstMatrixRef& x, const ConstMatrixRef& w) {
-  RowMajorMatrix result = approx_dense_product(x, w, Transposed::kYes);
-  // Sums of k nonnegative products, in any order: each term passes at most k roundings of relative size 2^-53, and an
-  // underflow loses less than 2^-1074.
-  const double factor = 1.0 + std::ldexp(double(x.cols()) + 4.0, -52);
-  const double lost = std::ldexp(double(x.cols()), -1074);
-  over_rows_upward(result.rows(), [&](Index t) {
-    double* row = result.row(t).data();
-    for (Index i = 0; i < result.cols(); ++i) row[i] = known(row[i] * factor + lost);
-  });
-  return result;
 }
 
 void note_overflow(OverflowRecord& record, const std::string& tensor, const theory::NumberType& type,
@@ -101,9 +87,12 @@ AprioriLayer::AprioriLayer(const char* tensor, const theory::Matrix& weight, con
       output_type_(rounding.output),
       input_(rounding.input, terms),
       output_(rounding.output, terms) {
-  radius_ = weight_radius(weight, also, rounding.weight, terms);
-  size_ = Eigen::Map<const RowMajorMatrix>(weight.row(0), Index(weight.rows), Index(weight.columns)).cwiseAbs();
-  if (radius_.size() > 0) over_rows_upward(size_.rows(), [&](Index i) { size_.row(i) += radius_.row(i); });
+  const RowMajorMatrix radius = weight_radius(weight, also, rounding.weight, terms);
+  RowMajorMatrix size =
+      Eigen::Map<const RowMajorMatrix>(weight.row(0), Index(weight.rows), Index(weight.columns)).cwiseAbs();
+  if (radius.size() > 0) over_rows_upward(size.rows(), [&](Index i) { size.row(i) += radius.row(i); });
+  size_ = rounded_up(size);
+  radius_ = rounded_up(radius);
   const bool inside = rounding.placement == theory::BiasPlacement::kInAccumulation && !bias.empty();
   if (inside) {
     for (const double b : bias) bias_.push_back(magnitude(b));

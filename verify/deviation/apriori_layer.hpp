@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "numerics/float_product.hpp"
 #include "theory/block_weights.hpp"
 #include "verify/deviation/apriori_rounding.hpp"
 #include "verify/deviation/deployed_interval_arithmetic.hpp"
@@ -19,9 +20,6 @@ void over_rows_upward(Eigen::Index rows, const std::function<void(Eigen::Index t
 /// At least |v| for every v of the set.
 [[nodiscard]] RowMajorMatrix magnitude_of(const IntervalMatrix& x);
 [[nodiscard]] IntervalMatrix columns_of(const IntervalMatrix& x, std::size_t first, std::size_t count);
-
-/// At least x w', (tokens, rows of w), for nonnegative x and w. Cost: one product.
-[[nodiscard]] RowMajorMatrix product_upper_bound(const ConstMatrixRef& x, const ConstMatrixRef& w);
 
 /// Error of a sum of n products, as the terms say.
 [[nodiscard]] AccumulationError summation_error(const theory::Accumulation& accumulation, std::size_t n,
@@ -58,11 +56,11 @@ class AprioriLayer {
   /// radius: at least |v' - v|, v' the program's sum. Becomes the bound for the number that is passed on.
   void round_output(const RowMajorMatrix& v_size, RowMajorMatrix& radius, OverflowRecord& overflow) const;
 
-  [[nodiscard]] const RowMajorMatrix& size() const { return size_; }  ///< (m, k) at least |W'|
+  [[nodiscard]] const RowMajorFloatMatrix& size() const { return size_; }  ///< (m, k) at least |W'|
 
  private:
-  RowMajorMatrix size_, radius_;  // of W'; the radius is empty where W' is W
-  std::vector<double> bias_;      // magnitudes, or empty
+  RowMajorFloatMatrix size_, radius_;  // of W'; the radius is empty where W' is W
+  std::vector<double> bias_;           // magnitudes, or empty
   std::string tensor_;
   theory::NumberType input_type_, output_type_;
   RoundingError input_, output_;

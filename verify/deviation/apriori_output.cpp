@@ -6,6 +6,7 @@
 
 #include "numerics/norm_bounds.hpp"
 #include "numerics/rounding.hpp"
+#include "numerics/vector_clones.hpp"
 
 namespace lyap::deviation {
 namespace {
@@ -35,6 +36,39 @@ double norm_upward(const double* x, Index count) {
   return known(std::sqrt(sum));
 }
 
+struct Ends {
+  const double *lower, *upper;
+};
+/// One token: real numbers enclosed, slopes of silu, bounds of what y and z differ by.
+struct GateRow {
+  Ends z, silu, y, gated;
+  const double *slope, *slope_error, *y_radius, *z_radius;
+};
+struct GateRounding {
+  RoundingError silu, product, gated;
+  AprioriTerms terms;
+};
+
+/// Bounds of |g'| before it is rounded and of |g' - g|, g = y silu(z).
+LYAP_VECTOR_CLONES void gate_row_upward(const GateRow& given, const GateRounding& how, Index count, double* size,
+                                        double* radius) {
+  const GateRow row = given;
+  const GateRounding rounding = how;
+#pragma GCC ivdep
+  for (Index i = 0; i < count; ++i) {
+    const double y = larger(row.y.upper[i], -row.y.lower[i]);
+    const double factor = larger(row.silu.upper[i], -row.silu.lower[i]);
+    double off = silu_change_upward(row.slope[i], row.slope_error[i], row.z_radius[i], rounding.terms);
+    off += silu_error_upward(known(factor + off), -(row.z_radius[i] - row.z.lower[i]), rounding.terms);
+    off += rounding.silu.of_upward(known(factor + off));
+    double error = known((factor + off) * row.y_radius[i] + off * y);
+    const double g = larger(row.gated.upper[i], -row.gated.lower[i]);
+    error += rounding.product.of_upward(known(g + error));
+    size[i] = known(g + error);
+    radius[i] = known(error + rounding.gated.of_upward(size[i]));
+  }
+}
+
 }  // namespace
 
 AprioriOutput::AprioriOutput(const BlockWeights& rounded, const BlockWeights* also,
@@ -59,44 +93,44 @@ AprioriOutput::AprioriOutput(const BlockWeights& rounded, const BlockWeights* al
   spectral_norm_with_gain_ = pinned(pinned(norm) + (pinned(rounding) + 0x1p-900));
 }
 
-AprioriOutput::Gated AprioriOutput::gate(const BlockChunk& centre, const RowMajorMatrix& y_radius,
-                                         const RowMajorMatrix& z_radius, IntervalMatrix& gated,
-                                         OverflowRecord& overflow) const {
-  const IntervalMatrix& z = centre.front.z;
-  const SiluSlopes slopes = silu_slopes(z);
-  const IntervalMatrix silu = trajectory::enclose_silu_entries(z);
-  gated = silu;
-  trajectory::multiply_entries(gated, centre.y);
+AprioriOutput::Gate::Gate(const BlockChunk& chunk)
+    : centre(chunk),
+      slopes(silu_slopes(chunk.front.z)),
+      silu(trajectory::enclose_silu_entries(chunk.front.z)),
+      gated(silu),
+      read_size(magnitude_of(chunk.gated)),
+      output_size(magnitude_of(chunk.output)) {
+  trajectory::multiply_entries(gated, chunk.y);
+  gated_size = magnitude_of(gated);
+}
+
+AprioriOutput::Gated AprioriOutput::pass_gate(const Gate& gate, const RowMajorMatrix& y_radius,
+                                              const RowMajorMatrix& z_radius, OverflowRecord& overflow) const {
+  const IntervalMatrix& z = gate.centre.front.z;
   const RoundingError silu_type(scan_.gate_silu, terms_), product(theory::kFlushedFloat32Type, terms_),
       type(scan_.gated, terms_);
   Gated result;
   result.radius.resize(z.rows(), z.columns());
   RowMajorMatrix size(z.rows(), z.columns());
+  const GateRounding rounding{silu_type, product, type, terms_};
   over_rows_upward(z.rows(), [&](Index t) {
-    for (Index i = 0; i < z.columns(); ++i) {
-      const double y = larger(centre.y.upper(t, i), -centre.y.lower(t, i));
-      const double factor = larger(silu.upper(t, i), -silu.lower(t, i));
-      double off = silu_change_upward(slopes.slope(t, i), slopes.error(t, i), z_radius(t, i), terms_);
-      off += silu_error_upward(known(factor + off), -(z_radius(t, i) - z.lower(t, i)), terms_);
-      off += silu_type.of_upward(known(factor + off));
-      double error = known((factor + off) * y_radius(t, i) + off * y);
-      const double g = larger(gated.upper(t, i), -gated.lower(t, i));
-      error += product.of_upward(known(g + error));
-      size(t, i) = known(g + error);
-      result.radius(t, i) = known(error + type.of_upward(size(t, i)));
-    }
+    const auto ends = [&](const IntervalMatrix& x) { return Ends{x.lower.row(t).data(), x.upper.row(t).data()}; };
+    const GateRow row{ends(z),          ends(gate.silu),          ends(gate.centre.y),
+                      ends(gate.gated), &gate.slopes.slope(t, 0), &gate.slopes.error(t, 0),
+                      &y_radius(t, 0),  &z_radius(t, 0)};
+    gate_row_upward(row, rounding, z.columns(), &size(t, 0), &result.radius(t, 0));
   });
   note_overflow(overflow, "gated output", scan_.gated, size);
   return result;
 }
 
 /// The grouped norm after the gate. Its outputs never exceed sqrt(width) in magnitude, whatever goes in.
-void AprioriOutput::normalise(const IntervalMatrix& gated, const RowMajorMatrix& out_size, Gated& radii,
-                              OverflowRecord& overflow) const {
+void AprioriOutput::normalise(const Gate& gate, Gated& radii, OverflowRecord& overflow) const {
   const Mamba2Weights& block = *mamba2_;
+  const IntervalMatrix& gated = gate.gated;
+  const RowMajorMatrix &size = gate.gated_size, &out_size = gate.read_size;
   const Index columns = gated.columns(), width = columns / Index(block.gated_norm_groups);
   const RoundingError product(theory::kFlushedFloat32Type, terms_), type(scan_.normalised, terms_);
-  const RowMajorMatrix size = magnitude_of(gated);
   radii.rest.resize(gated.rows(), columns);
   radii.norms.resize(std::size_t(gated.rows()));
   RowMajorMatrix rounded_size(gated.rows(), columns), sums(gated.rows(), 1);
@@ -134,13 +168,11 @@ void AprioriOutput::normalise(const IntervalMatrix& gated, const RowMajorMatrix&
   note_overflow(overflow, "gated norm output", scan_.normalised, rounded_size);
 }
 
-std::vector<double> AprioriOutput::advance(const BlockChunk& centre, const RowMajorMatrix& y_radius,
+std::vector<double> AprioriOutput::advance(const Gate& gate, const RowMajorMatrix& y_radius,
                                            const RowMajorMatrix& z_radius, OverflowRecord& overflow) const {
-  IntervalMatrix gated;
-  Gated radii = gate(centre, y_radius, z_radius, gated, overflow);
-  const RowMajorMatrix size = magnitude_of(centre.gated);
-  if (mamba2_ != nullptr) normalise(gated, size, radii, overflow);
-  const RowMajorMatrix o_size = magnitude_of(centre.output);
+  Gated radii = pass_gate(gate, y_radius, z_radius, overflow);
+  if (mamba2_ != nullptr) normalise(gate, radii, overflow);
+  const RowMajorMatrix &size = gate.read_size, &o_size = gate.output_size;
   const LayerRadii sums = out_proj_.radii(size, radii.radius, o_size, overflow);
   RowMajorMatrix rounded = sums.local, reached = sums.local;
   std::vector<double> result(std::size_t(size.rows()));

@@ -18,6 +18,19 @@ class AprioriOutput {
 
   /// `centre` is the real run of the rounded weights.
   [[nodiscard]] std::vector<double> advance(const BlockChunk& centre, const RowMajorMatrix& y_radius,
+                                            const RowMajorMatrix& z_radius, OverflowRecord& overflow) const {
+    return advance(Gate(centre), y_radius, z_radius, overflow);
+  }
+
+  /// What does not depend on radii, for several of them.
+  struct Gate {
+    explicit Gate(const BlockChunk& centre);
+    const BlockChunk& centre;
+    SiluSlopes slopes;                                  ///< of silu(z)
+    IntervalMatrix silu, gated;                         ///< silu(z), and times y
+    RowMajorMatrix gated_size, read_size, output_size;  ///< of that, of what out_proj reads, of its output
+  };
+  [[nodiscard]] std::vector<double> advance(const Gate& gate, const RowMajorMatrix& y_radius,
                                             const RowMajorMatrix& z_radius, OverflowRecord& overflow) const;
 
  private:
@@ -27,10 +40,9 @@ class AprioriOutput {
     RowMajorMatrix rest;        ///< Mamba-2: without what the norm passes on
     std::vector<double> norms;  ///< Mamba-2: of that, before the gain
   };
-  [[nodiscard]] Gated gate(const BlockChunk& centre, const RowMajorMatrix& y_radius, const RowMajorMatrix& z_radius,
-                           IntervalMatrix& gated, OverflowRecord& overflow) const;
-  void normalise(const IntervalMatrix& gated, const RowMajorMatrix& out_size, Gated& radii,
-                 OverflowRecord& overflow) const;
+  [[nodiscard]] Gated pass_gate(const Gate& gate, const RowMajorMatrix& y_radius, const RowMajorMatrix& z_radius,
+                                OverflowRecord& overflow) const;
+  void normalise(const Gate& gate, Gated& radii, OverflowRecord& overflow) const;
 
   const theory::Mamba2Weights* mamba2_;  // null: no norm after the gate
   theory::PrecisionPolicy policy_;

@@ -1,13 +1,12 @@
 #include "verify/deviation/apriori_silu.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "numerics/parallel.hpp"
 #include "numerics/rounding.hpp"
+#include "numerics/vector_clones.hpp"
 #include "numerics/vector_functions.hpp"
-#include "theory/output_deviation.hpp"
 
 namespace lyap::deviation {
 namespace {
@@ -23,6 +22,22 @@ constexpr double kSlopeRoundings = 0x1p-46;
 double larger(double a, double b) { return a < b ? b : a; }
 double smaller(double a, double b) { return b < a ? b : a; }
 double magnitude(double x) { return larger(x, -x); }
+
+LYAP_VECTOR_CLONES void write_slopes(const double* c, const double* sigmoid, std::size_t count, double* slope) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const double computed = sigmoid[i] * (1.0 + c[i] * (1.0 - sigmoid[i]));
+    slope[i] = larger(smaller(computed, kSteepest), kFlattest);
+  }
+}
+
+LYAP_VECTOR_CLONES void write_slope_errors_upward(const double* lower, const double* middle, const double* upper,
+                                                  std::size_t count, double* error) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const double radius = larger(upper[i] - middle[i], middle[i] - lower[i]);
+    const double off = 0.5 * radius + kSlopeRoundings * (1.0 + magnitude(middle[i]));
+    error[i] = smaller(known(off), kSteepest - kFlattest);
+  }
+}
 
 }  // namespace
 
@@ -40,31 +55,11 @@ SiluSlopes silu_slopes(const IntervalMatrix& c) {
       middle[i] = std::isfinite(m) ? m : 0.0;
     }
     enclose_sigmoid({middle, middle}, {sigmoid, above});
-    for (std::size_t i = 0; i < count; ++i)
-      slope[i] = std::clamp(sigmoid[i] * (1.0 + middle[i] * (1.0 - sigmoid[i])), kFlattest, kSteepest);
+    write_slopes(middle.data(), sigmoid.data(), count, slope);
     const RoundingUpward upward;
-    for (std::size_t i = 0; i < count; ++i) {
-      const double radius = larger(upper[i] - middle[i], middle[i] - lower[i]);
-      const double off = 0.5 * radius + kSlopeRoundings * (1.0 + magnitude(middle[i]));
-      error[i] = smaller(known(off), kSteepest - kFlattest);
-    }
+    write_slope_errors_upward(lower, middle.data(), upper, count, error);
   });
   return result;
-}
-
-double silu_remainder_upward(double slope, double slope_error, double radius, const AprioriTerms& terms) {
-  const double second_order = slope_error * radius + 0.25 * terms.curvature * radius * radius;
-  return smaller(known(second_order), (theory::kSiluSlope + magnitude(slope)) * radius);
-}
-
-double silu_change_upward(double slope, double slope_error, double radius, const AprioriTerms& terms) {
-  const double linear = magnitude(slope) * radius + silu_remainder_upward(slope, slope_error, radius, terms);
-  return smaller(known(linear), theory::kSiluSlope * radius);
-}
-
-double silu_error_upward(double size, double lowest, const AprioriTerms& terms) {
-  const double relative = terms.functions * (kSiluError + kExpErrorPerUnit * larger(-lowest, 0.0)) * kFloat32Roundoff;
-  return smaller(relative, 1.0) * size + terms.underflow * kSiluFlushed;
 }
 
 }  // namespace lyap::deviation

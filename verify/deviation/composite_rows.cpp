@@ -4,12 +4,22 @@
 #include <cmath>
 #include <vector>
 
-#include "numerics/dense_product.hpp"
 #include "numerics/parallel.hpp"
 #include "numerics/rounding.hpp"
 #include "numerics/single_threaded_products.hpp"
+#include "numerics/vector_clones.hpp"
+#include "numerics/vector_lanes.hpp"
 #include "verify/deviation/apriori_rounding.hpp"
 
+// Binary32, u = 2^-23 in every rounding mode, least subnormal 2^-149. Weights are scaled to magnitudes of at most 1,
+// and so is each token's radius. With n = d_inner, m = d_model, k = rank:
+//
+// (1) An entry of the map is a sum of n products of two rounded numbers, at most 2 and 1: its error is at most
+//     (n + 3) u/(1 - (n + 3) u) times the sum of the products' magnitudes, and n 2^-146 where something underflows.
+// (2) Radii are rounded up and sums of magnitudes are added up in upward rounding: those bound.
+// (3) An entry of G = M diag(r) M' is a sum of m products of three numbers, of magnitude at most sqrt(G_ss G_s's'), the
+//     diagonal being rounded up; w.G w is a sum of k (k + 1)/2 products with rounded w_s w_s'. Its error is at most
+//     (m + k (k + 1)/2 + 8) u (1 + 2^-7) (Σ_s |w_s| sqrt(G_ss))^2, and k^2 m n^2 2^-140 where something underflows.
 namespace lyap::deviation {
 namespace {
 
@@ -17,35 +27,82 @@ using Eigen::Index;
 
 constexpr std::size_t kTokensAtOnce = 8;
 constexpr std::size_t kGreatestCost = std::size_t(1) << 27;
-constexpr Index kLanes = 8;
-/// What subnormal products lose, per unit of radius; far below anything that is stated.
-constexpr double kUnderflow = 0x1p-600;
-
-double magnitude(double x) { return x < 0.0 ? -x : x; }
+constexpr std::size_t kGreatestWidth = std::size_t(1) << 15;  // of sums, so that n u stays below 2^-8
+constexpr double kRoundoff = 0x1p-23;
 
 RowMajorMatrix rows_of(const theory::Matrix& matrix, std::size_t count) {
   return Eigen::Map<const RowMajorMatrix>(matrix.row(0), Index(count), Index(matrix.columns));
 }
 
-/// Σ |m_k| r_k, in upward rounding.
-double absolute_sum_upward(const double* m, const double* r, Index count) {
-  double lanes[kLanes] = {};
-  Index k = 0;
-  for (; k + kLanes <= count; k += kLanes) {
-    for (Index lane = 0; lane < kLanes; ++lane) lanes[lane] += magnitude(m[k + lane]) * r[k + lane];
+/// A power of two that brings all magnitudes below 1, the greatest to 1/2 at least unless it is out of the ordinary.
+double scale_of(const RowMajorMatrix& x) {
+  const double greatest = x.size() == 0 ? 0.0 : x.cwiseAbs().maxCoeff();
+  if (!(greatest > 0.0 && std::isfinite(greatest))) return 1.0;
+  return std::ldexp(1.0, std::clamp(-std::ilogb(greatest) - 1, -400, 400));
+}
+
+LYAP_VECTOR_CLONES void scale_row(const double* row, const double* slope, Index count, float* result) {
+  for (Index i = 0; i < count; ++i) result[i] = static_cast<float>(row[i] * slope[i]);
+}
+
+LYAP_VECTOR_CLONES void round_radius_upward(const double* radius, double scale, Index count, float* result) {
+  for (Index i = 0; i < count; ++i) result[i] = static_cast<float>(radius[i] * scale);
+}
+
+/// Σ |m_k| r_k.
+LYAP_VECTOR_CLONES float absolute_sum_upward(const float* m, const float* r, std::size_t count) {
+  FloatLanes sums = {}, x, y;
+  std::size_t k = 0;
+  for (; k + kFloatLanes <= count; k += kFloatLanes) {
+    load_lanes(m + k, x);
+    load_lanes(r + k, y);
+    take_larger(x, -x);
+    sums += x * y;
   }
-  for (; k < count; ++k) lanes[0] += magnitude(m[k]) * r[k];
-  double sum = 0.0;
-  for (const double lane : lanes) sum += lane;
+  float sum = sum_of_lanes<float>(sums);
+  for (; k < count; ++k) sum += (m[k] < 0.0F ? -m[k] : m[k]) * r[k];
   return sum;
+}
+
+/// Σ_k r_k a_k b_k: a bound from above where no product is negative.
+LYAP_VECTOR_CLONES float weighted_sum_upward(const float* a, const float* b, const float* r, std::size_t count) {
+  FloatLanes sums = {}, x, y, z;
+  std::size_t k = 0;
+  for (; k + kFloatLanes <= count; k += kFloatLanes) {
+    load_lanes(a + k, x);
+    load_lanes(b + k, y);
+    load_lanes(r + k, z);
+    sums += z * (x * y);
+  }
+  float sum = sum_of_lanes<float>(sums);
+  for (; k < count; ++k) sum += r[k] * (a[k] * b[k]);
+  return sum;
+}
+
+/// sum += sqrt((form + off crude^2 + underflow) total), crude a product of nonnegative numbers.
+LYAP_VECTOR_CLONES void add_roots_upward(const float* form, const float* crude, double off, double underflow,
+                                         double total, Index count, double* sum) {
+  for (Index i = 0; i < count; ++i) {
+    const double size = crude[i], above = form[i] + (off * (size * size) + underflow);
+    sum[i] += std::sqrt((above <= 0.0 ? 0.0 : above) * total);
+  }
+}
+
+/// Takes the weights' and the radius's scales out of a bound.
+LYAP_VECTOR_CLONES void finish_upward(double lost, double weight_scale, double other_scale, double radius_scale,
+                                      Index count, double* x) {
+  for (Index i = 0; i < count; ++i) x[i] = known((x[i] + lost) * weight_scale * other_scale * radius_scale);
 }
 
 }  // namespace
 
-/// For one thread: the Gram matrices of a token's taps, side by side.
-struct CompositeRows::Scratch {
-  RowMajorMatrix weighted, gram;  // (rank, d_model), (rank, J rank)
-  std::vector<double> total, root;
+/// For one thread: some tokens, and the Gram matrices of their taps. A token's rows follow one another.
+struct CompositeRows::Batch {
+  Index first_token, tokens;
+  RowMajorFloatMatrix map;             // (tokens rows, J d_model)
+  RowMajorFloatMatrix pairs, roots;    // (tokens J, rank (rank + 1)/2), (tokens J, rank)
+  std::vector<float> radius;           // of one token, scaled: J d_model
+  std::vector<double> totals, scales;  // (tokens J) sums of its parts; (tokens)
 };
 
 CompositeRows::CompositeRows(const theory::Mamba1Weights& block)
@@ -54,94 +111,125 @@ CompositeRows::CompositeRows(const theory::Mamba1Weights& block)
       inner_(Index(block.d_inner)),
       model_(Index(block.d_model)),
       taps_(Index(block.d_conv)),
-      x_proj_(rows_of(block.x_proj, block.x_proj.rows)),
-      dt_proj_(rows_of(block.dt_proj, block.d_inner)),
-      taps_in_proj_(inner_, taps_ * model_),
-      dt_proj_size_(dt_proj_.cwiseAbs()) {
+      x_proj_(rows_of(block.x_proj, block.x_proj.rows)) {
+  RowMajorMatrix taps_in_proj(inner_, taps_ * model_);
   for (Index i = 0; i < inner_; ++i) {
     for (Index j = 0; j < taps_; ++j) {
       for (Index k = 0; k < model_; ++k)
-        taps_in_proj_(i, j * model_ + k) =
+        taps_in_proj(i, j * model_ + k) =
             block.conv_weight(std::size_t(i), std::size_t(j)) * block.in_proj(std::size_t(i), std::size_t(k));
+    }
+  }
+  const double x_scale = scale_of(x_proj_), in_scale = scale_of(taps_in_proj);
+  x_proj_ *= x_scale;
+  taps_in_proj_ = (in_scale * taps_in_proj).cast<float>();
+  map_scale_ = (1.0 / x_scale) * (1.0 / in_scale);
+  RowMajorMatrix dt_proj = rows_of(block.dt_proj, block.d_inner).transpose();
+  const double dt_scale = scale_of(dt_proj);
+  dt_proj *= dt_scale;
+  dt_scale_ = 1.0 / dt_scale;
+  dt_proj_size_ = rounded_up(dt_proj.cwiseAbs());
+  dt_proj_pairs_.resize(rank_ * (rank_ + 1) / 2, inner_);
+  Index pair = 0;
+  for (Index s = 0; s < rank_; ++s) {
+    for (Index other = s; other < rank_; ++other) {
+      const double times = other == s ? 1.0 : 2.0;
+      dt_proj_pairs_.row(pair++) = (times * dt_proj.row(s).cwiseProduct(dt_proj.row(other))).cast<float>();
     }
   }
 }
 
 bool CompositeRows::is_affordable(const theory::Mamba1Weights& block) {
-  return block.x_proj.rows * block.d_inner * block.d_conv * block.d_model <= kGreatestCost;
+  const std::size_t pairs = block.dt_rank * (block.dt_rank + 1) / 2;
+  return std::max({block.d_inner, block.d_model, pairs}) <= kGreatestWidth &&
+         block.x_proj.rows * block.d_inner * block.d_conv * block.d_model <= kGreatestCost;
 }
 
-double CompositeRows::lost() const {
-  // A row of the map is a sum of d_inner products of four numbers; its image under W_dt is taken through a Gram matrix
-  // of sums of d_model products and a quadratic form in `rank` variables.
-  return std::ldexp(double(inner_ + 2 * model_ + 4 * rank_ + 32), -52);
-}
+double CompositeRows::lost() const { return double(inner_ + 4) * kRoundoff * (1.0 + 0x1p-7); }
 
 CompositeRows::Bounds CompositeRows::advance(const RowMajorMatrix& slope, const RowMajorMatrix& radius) const {
   const Index tokens = slope.rows();
-  Bounds bounds{RowMajorMatrix(tokens, rows_), RowMajorMatrix(tokens, inner_)};
+  Bounds bounds{RowMajorMatrix(tokens, rows_), RowMajorMatrix::Zero(tokens, inner_)};
   const SingleThreadedProducts single;
   parallel_for(std::size_t(tokens), kTokensAtOnce, [&](std::size_t begin, std::size_t end) {
-    RowMajorMatrix scaled(Index(end - begin) * rows_, inner_);
-    for (Index t = Index(begin); t < Index(end); ++t) {
+    Batch batch;
+    batch.first_token = Index(begin);
+    batch.tokens = Index(end - begin);
+    RowMajorFloatMatrix scaled(batch.tokens * rows_, inner_);
+    for (Index t = 0; t < batch.tokens; ++t) {
       for (Index r = 0; r < rows_; ++r)
-        scaled.row((t - Index(begin)) * rows_ + r) = x_proj_.row(r).cwiseProduct(slope.row(t));
+        scale_row(&x_proj_(r, 0), &slope(batch.first_token + t, 0), inner_, &scaled(t * rows_ + r, 0));
     }
-    const RowMajorMatrix map = approx_dense_product(scaled, taps_in_proj_);
-    Scratch scratch;
-    scratch.gram.resize(rank_, taps_ * rank_);
-    scratch.total.resize(std::size_t(taps_));
-    scratch.root.resize(std::size_t(taps_ * rank_));
-    for (Index t = Index(begin); t < Index(end); ++t)
-      advance_token(map, (t - Index(begin)) * rows_, t, radius.row(t).data(), scratch, bounds);
+    batch.map = approx_float_product(scaled, taps_in_proj_);
+    batch.pairs.resize(batch.tokens * taps_, dt_proj_pairs_.rows());
+    batch.roots.resize(batch.tokens * taps_, rank_);
+    batch.radius.resize(std::size_t(taps_ * model_));
+    for (Index t = 0; t < batch.tokens; ++t) add_token(t, radius, batch, bounds);
+    add_steps(batch, bounds);
   });
   return bounds;
 }
 
-/// `radius` points at the oldest of the J tokens that this one sees; they follow one another.
-void CompositeRows::advance_token(const RowMajorMatrix& map, Index first_row, Index token, const double* radius,
-                                  Scratch& scratch, Bounds& bounds) const {
-  // By Cauchy and Schwarz, tap by tap: Σ_k r_k |w.m_k| <= sqrt(Σ r_k) sqrt(w.G w), G = Σ_k r_k m_k m_k'.
-  const Eigen::Map<const RowMajorMatrix> r(radius, taps_, model_);
-  for (Index j = 0; j < taps_; ++j) {
-    const auto part = map.block(first_row, j * model_, rank_, model_);
-    scratch.weighted = part.array().rowwise() * r.row(j).array();
-    scratch.gram.middleCols(j * rank_, rank_) =
-        approx_dense_product(scratch.weighted, RowMajorMatrix(part), Transposed::kYes);
-  }
-  const RowMajorMatrix image = approx_dense_product(dt_proj_, scratch.gram);  // (d_inner, J rank)
+/// Rows of one token of the batch, and by Cauchy and Schwarz, tap by tap, what its steps need:
+/// Σ_k r_k |w.m_k| <= sqrt(Σ r_k) sqrt(w.G w), G = Σ_k r_k m_k m_k'.
+void CompositeRows::add_token(Index token, const RowMajorMatrix& radius, Batch& batch, Bounds& bounds) const {
+  const Index at = batch.first_token + token;
+  const auto seen = radius.middleRows(at, taps_);  // by this token, oldest first
+  const double greatest = seen.maxCoeff();
+  const bool is_known = seen.allFinite() && greatest > 0.0;
+  const int exponent = is_known ? std::clamp(std::ilogb(greatest) + 1, -1000, 1000) : 0;
+  batch.scales.push_back(std::ldexp(1.0, exponent));
   const RoundingUpward upward;
+  const double underflow = double(inner_) * 0x1p-146;
+  float* const r = batch.radius.data();
+  round_radius_upward(&radius(at, 0), std::ldexp(1.0, -exponent), taps_ * model_, r);
   double everything = 0.0;
   for (Index j = 0; j < taps_; ++j) {
     double total = 0.0;
-    for (Index k = 0; k < model_; ++k) total += r(j, k);
-    scratch.total[std::size_t(j)] = total;
+    for (Index k = 0; k < model_; ++k) total += double(r[j * model_ + k]);
+    batch.totals.push_back(total);
     everything += total;
-    for (Index s = 0; s < rank_; ++s) {  // the diagonal is a sum of nonnegative products
-      const double diagonal = scratch.gram(s, j * rank_ + s);
-      scratch.root[std::size_t(j * rank_ + s)] = std::sqrt(diagonal + diagonal * 0x1p-30 + kUnderflow);
+  }
+  const float* const map = &batch.map(token * rows_, 0);
+  const Index width = taps_ * model_;
+  for (Index row = 0; row < rows_; ++row)
+    bounds.rows(at, row) = double(absolute_sum_upward(map + row * width, r, std::size_t(width)));
+  finish_upward(underflow * everything, map_scale_, 1.0, batch.scales.back(), rows_, &bounds.rows(at, 0));
+  for (Index j = 0; j < taps_; ++j) {
+    const Index row = token * taps_ + j;
+    Index pair = 0;
+    for (Index s = 0; s < rank_; ++s) {
+      const float* const m = map + s * width + j * model_;
+      for (Index other = s; other < rank_; ++other) {
+        const float entry =
+            weighted_sum_upward(m, map + other * width + j * model_, r + j * model_, std::size_t(model_));
+        batch.pairs(row, pair++) = entry;
+        if (other == s) batch.roots(row, s) = static_cast<float>(std::sqrt(double(entry)));
+      }
     }
   }
-  for (Index row = 0; row < rows_; ++row)
-    bounds.rows(token, row) =
-        known(absolute_sum_upward(map.row(first_row + row).data(), radius, taps_ * model_) + kUnderflow * everything);
-  const double off = lost();
-  for (Index i = 0; i < inner_; ++i) {
-    const double* w = dt_proj_.row(i).data();
-    const double* size = dt_proj_size_.row(i).data();
-    double sum = 0.0;
+}
+
+void CompositeRows::add_steps(Batch& batch, Bounds& bounds) const {
+  const RowMajorFloatMatrix forms = approx_float_product(batch.pairs, dt_proj_pairs_);
+  const RowMajorFloatMatrix crude = approx_float_product(batch.roots, dt_proj_size_);
+  const double k = double(rank_), m = double(model_), n = double(inner_);
+  const RoundingUpward upward;
+  const double crude_error = 1.0 + (k + 4.0) * kRoundoff * 2.0;
+  const double off =
+      (m + double(dt_proj_pairs_.rows()) + 8.0) * kRoundoff * (1.0 + 0x1p-7) * (crude_error * crude_error);
+  const double underflow = k * k * (m * (n * n)) * 0x1p-140;
+  const double lost = n * k * 0x1p-146;
+  for (Index t = 0; t < batch.tokens; ++t) {
+    double* const sum = &bounds.steps(batch.first_token + t, 0);
+    double everything = 0.0;
     for (Index j = 0; j < taps_; ++j) {
-      const double* form = image.row(i).data() + j * rank_;
-      const double* root = scratch.root.data() + j * rank_;
-      double square = 0.0, crude = 0.0;
-      for (Index s = 0; s < rank_; ++s) {
-        square += w[s] * form[s];
-        crude += size[s] * root[s];
-      }
-      const double above = square + off * (crude * crude);
-      sum += std::sqrt((above > 0.0 ? above : 0.0) * scratch.total[std::size_t(j)]);
+      const Index row = t * taps_ + j;
+      const double total = batch.totals[std::size_t(row)];
+      everything += total;
+      add_roots_upward(&forms(row, 0), &crude(row, 0), off, underflow, total, inner_, sum);
     }
-    bounds.steps(token, i) = known(sum + kUnderflow * everything);
+    finish_upward(lost * everything, map_scale_, dt_scale_, batch.scales[std::size_t(t)], inner_, sum);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "numerics/contract_violation.hpp"
 #include "numerics/parallel.hpp"
 #include "numerics/rounding.hpp"
+#include "numerics/vector_clones.hpp"
 #include "theory/scalar.hpp"
 
 namespace lyap::deviation {
@@ -56,6 +57,69 @@ void widen_upward(double& lower, double& upper, double relative, double absolute
   upper = upper + std::abs(upper) * relative + absolute;
 }
 
+LYAP_VECTOR_CLONES void widen_all_upward(const double* relative, double absolute, std::size_t count, double* lower,
+                                         double* upper) {
+  for (std::size_t i = 0; i < count; ++i) widen_upward(lower[i], upper[i], relative[i], absolute);
+}
+
+/// Relative errors of silu, u being what all are multiplied by.
+LYAP_VECTOR_CLONES void write_silu_errors(const double* lower, double u, std::size_t count, double* relative) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const double below = lower[i] < 0.0 ? -lower[i] : 0.0;
+    const double error = (kSiluError + kExpErrorPerUnit * below) * u;
+    relative[i] = error < 1.0 ? error : 1.0;
+  }
+}
+
+LYAP_VECTOR_CLONES void multiply_upward(const double* x_lower, const double* x_upper, const double* y_lower,
+                                        const double* y_upper, Index count, double* lower, double* upper) {
+#pragma GCC ivdep
+  for (Index i = 0; i < count; ++i) {
+    const Ends ends = product_upward(x_lower[i], x_upper[i], y_lower[i], y_upper[i]);
+    lower[i] = ends.lower;
+    upper[i] = ends.upper;
+  }
+}
+
+double larger(double a, double b) { return a < b ? b : a; }
+double smaller(double a, double b) { return b < a ? b : a; }
+
+/// The number of [lower, upper] that is nearest to 0.
+double inner_end(double lower, double upper) { return lower > 0.0 ? lower : (upper < 0.0 ? upper : 0.0); }
+
+/// What all entries of a norm share; minus the least and the greatest sum of squares.
+struct NormSums {
+  double count, epsilon, relative, flushed, minus_least, greatest;
+};
+
+/// At least x/sqrt((x² + rest)/count + epsilon) with its floating-point error.
+[[gnu::always_inline]] inline double end_upward(const NormSums& sums, double x, double minus_rest_least,
+                                                double rest_greatest) {
+  // Where x >= 0 the quotient is largest for the smallest rest, and never above sqrt(count).
+  const double most = std::sqrt(sums.count);
+  const double minus_mean = (-x * x + minus_rest_least) / sums.count - sums.epsilon + sums.flushed;
+  const double root = std::sqrt(-minus_mean);
+  const double root_below = -(root * 0x1p-52 - root);  // roots are rounded up by less than that
+  const double bounded = minus_mean < 0.0 ? smaller(x / root_below, most) : most;
+  const double positive = x == 0.0 ? sums.flushed : bounded * (1.0 + sums.relative) + sums.flushed;
+  const double mean = (x * x + rest_greatest) / sums.count + sums.epsilon + sums.flushed;
+  const double quotient = x / std::sqrt(mean);  // negative, rounded upward
+  return x >= 0.0 ? positive : quotient - quotient * sums.relative + sums.flushed;
+}
+
+LYAP_VECTOR_CLONES void normalise_ends_upward(const NormSums& given, Index width, double* lower, double* upper) {
+  const NormSums sums = given;
+#pragma GCC ivdep
+  for (Index i = 0; i < width; ++i) {
+    const double low = lower[i], high = upper[i], inner = inner_end(low, high), outer = larger(-low, high);
+    // What the others contribute, at least and at most; never negative.
+    const double minus_rest_least = smaller(sums.minus_least + inner * inner, 0.0);
+    const double rest_greatest = larger(sums.greatest + -outer * outer, 0.0);
+    lower[i] = -end_upward(sums, -low, minus_rest_least, rest_greatest);
+    upper[i] = end_upward(sums, high, minus_rest_least, rest_greatest);
+  }
+}
+
 /// One row of r / sqrt(mean(r²) + epsilon) within columns [first, first + width). Each entry increases with its own
 /// number and decreases with the others' squares, so that its range is exact, and never above sqrt(width).
 class NormRow {
@@ -76,47 +140,20 @@ class NormRow {
       minus_least += minus_least_square(i);
       greatest += greatest_square(i);
     }
-    std::vector<double> results(std::size_t(2 * width_));
-    for (Index i = 0; i < width_; ++i) {
-      // What the others contribute, at least and at most; never negative.
-      const double minus_rest_least = std::min(minus_least + square_up(inner_end(i)), 0.0);
-      const double rest_greatest = std::max(greatest - -(minus_square_of_outer(i)), 0.0);
-      results[std::size_t(2 * i)] = -end_upward(-lower_[i], minus_rest_least, rest_greatest);
-      results[std::size_t(2 * i + 1)] = end_upward(upper_[i], minus_rest_least, rest_greatest);
-    }
-    for (Index i = 0; i < width_; ++i) {
-      lower_[i] = results[std::size_t(2 * i)];
-      upper_[i] = results[std::size_t(2 * i + 1)];
-    }
+    normalise_ends_upward({double(width_), epsilon_, relative_, flushed_, minus_least, greatest}, width_, lower_,
+                          upper_);
     const bool may_vanish = !(minus_least / double(width_) - epsilon_ + flushed_ < 0.0);
     return may_vanish ? std::numeric_limits<double>::infinity() : greatest;
   }
 
  private:
-  static double square_up(double x) { return x * x; }
-  static double minus_square(double x) { return -x * x; }
-  [[nodiscard]] double inner_end(Index i) const {
-    return lower_[i] > 0.0 ? lower_[i] : (upper_[i] < 0.0 ? upper_[i] : 0.0);
+  [[nodiscard]] double minus_least_square(Index i) const {
+    const double inner = inner_end(lower_[i], upper_[i]);
+    return -inner * inner;
   }
-  [[nodiscard]] double outer_end(Index i) const { return std::max(-lower_[i], upper_[i]); }
-  [[nodiscard]] double minus_least_square(Index i) const { return minus_square(inner_end(i)); }
-  [[nodiscard]] double greatest_square(Index i) const { return square_up(outer_end(i)); }
-  [[nodiscard]] double minus_square_of_outer(Index i) const { return minus_square(outer_end(i)); }
-
-  /// At least x/sqrt((x² + rest)/width + epsilon) with its floating-point error.
-  [[nodiscard]] double end_upward(double x, double minus_rest_least, double rest_greatest) const {
-    const double count = double(width_);
-    if (x >= 0.0) {  // largest quotient: smallest rest
-      const double minus_mean = (minus_square(x) + minus_rest_least) / count - epsilon_ + flushed_;
-      if (x == 0.0) return flushed_;
-      if (!(minus_mean < 0.0)) return std::sqrt(count) * (1.0 + relative_) + flushed_;
-      const double root = std::nextafter(std::sqrt(-minus_mean), 0.0);
-      const double quotient = std::min(x / root, std::sqrt(count));
-      return quotient * (1.0 + relative_) + flushed_;
-    }
-    const double mean = (square_up(x) + rest_greatest) / count + epsilon_ + flushed_;
-    const double quotient = x / std::sqrt(mean);  // negative, rounded upward
-    return quotient - quotient * relative_ + flushed_;
+  [[nodiscard]] double greatest_square(Index i) const {
+    const double outer = larger(-lower_[i], upper_[i]);
+    return outer * outer;
   }
 
   double* lower_;
@@ -200,12 +237,8 @@ void IntervalArithmetic::normalise(Array& r, double epsilon, std::size_t groups,
 
 void IntervalArithmetic::scale_columns(Array& x, const theory::Vector& gain, const std::string& tensor) {
   over_rows_upward(x.rows(), [&](Index t) {
-    for (Index i = 0; i < x.columns(); ++i) {
-      const double g = gain[std::size_t(i)];
-      const Ends ends = product_upward(g, g, x.lower(t, i), x.upper(t, i));
-      x.lower(t, i) = ends.lower;
-      x.upper(t, i) = ends.upper;
-    }
+    multiply_upward(gain.data(), gain.data(), x.lower.row(t).data(), x.upper.row(t).data(), x.columns(),
+                    x.lower.row(t).data(), x.upper.row(t).data());
   });
   round(x, theory::kFlushedFloat32Type, tensor);
 }
@@ -224,25 +257,19 @@ void IntervalArithmetic::silu(Array& x) {
   over_rows(x.rows(), [&](Index begin, Index end) {
     const IntervalSpan span = rows_span(x, begin, end);
     std::vector<double> relative(span.lower.size());
-    for (std::size_t i = 0; i < relative.size(); ++i) {
-      relative[i] = std::min(
-          errors_.functions * (kSiluError + kExpErrorPerUnit * std::max(-span.lower[i], 0.0)) * kFloat32Roundoff, 1.0);
-    }
+    write_silu_errors(span.lower.data(), errors_.functions * kFloat32Roundoff, relative.size(), relative.data());
     enclose_silu({span.lower, span.upper}, span);
     const RoundingUpward upward;
-    for (std::size_t i = 0; i < relative.size(); ++i)
-      widen_upward(span.lower[i], span.upper[i], relative[i], errors_.underflow * kSiluFlushed);
+    widen_all_upward(relative.data(), errors_.underflow * kSiluFlushed, relative.size(), span.lower.data(),
+                     span.upper.data());
   });
 }
 
 Array IntervalArithmetic::multiply(const Array& x, const Array& y, const std::string& tensor) {
   Array result(x.rows(), x.columns());
   over_rows_upward(x.rows(), [&](Index t) {
-    for (Index i = 0; i < x.columns(); ++i) {
-      const Ends ends = product_upward(x.lower(t, i), x.upper(t, i), y.lower(t, i), y.upper(t, i));
-      result.lower(t, i) = ends.lower;
-      result.upper(t, i) = ends.upper;
-    }
+    multiply_upward(x.lower.row(t).data(), x.upper.row(t).data(), y.lower.row(t).data(), y.upper.row(t).data(),
+                    x.columns(), result.lower.row(t).data(), result.upper.row(t).data());
   });
   round(result, theory::kFlushedFloat32Type, tensor);
   return result;

@@ -27,28 +27,9 @@ double larger(double x, double y) { return x > y ? x : y; }
 }  // namespace
 
 struct IntervalArithmetic::Scan::Rows {
-  std::vector<double> exponent_lower, exponent_upper, decay_lower, decay_upper, exponent_error;
+  std::vector<double> exponent_lower, exponent_upper, decay_lower, decay_upper;
   std::vector<double> read_lower, read_upper;
-
-  /// What a head's rows of N states read: its own N rates, or one rate N times.
-  struct Head {
-    std::vector<double> a_lower, a_upper, exponent_lower, exponent_upper, exponent_error;
-  };
-  Head head;
-  void take_head(std::size_t first, std::size_t rates, std::size_t states);
 };
-
-void IntervalArithmetic::Scan::Rows::take_head(std::size_t first, std::size_t rates, std::size_t states) {
-  const auto take = [&](const std::vector<double>& from, std::vector<double>& to) {
-    to.resize(states);
-    for (std::size_t n = 0; n < states; ++n) to[n] = from[first + (rates == 1 ? 0 : n)];
-  };
-  take(decay_lower, head.a_lower);
-  take(decay_upper, head.a_upper);
-  take(exponent_lower, head.exponent_lower);
-  take(exponent_upper, head.exponent_upper);
-  take(exponent_error, head.exponent_error);
-}
 
 IntervalArithmetic::Scan::Scan(IntervalArithmetic& arithmetic, const trajectory::StateShape& shape,
                                const theory::Vector& A_log, const theory::Vector& D,
@@ -102,70 +83,58 @@ void IntervalArithmetic::Scan::decays_of(const Array& step_size, Index t, std::s
   const std::size_t count = (last_head - first_head) * rates;
   for (std::vector<double>* v : {&rows.exponent_lower, &rows.exponent_upper, &rows.decay_lower, &rows.decay_upper})
     v->resize(count);
-  rows.exponent_error.assign(exponent_error_.begin() + std::ptrdiff_t(first_head * rates),
-                             exponent_error_.begin() + std::ptrdiff_t(last_head * rates));
   const ErrorModel& errors = arithmetic_.errors();
   {
     const RoundingUpward upward;
     for (std::size_t head = first_head; head < last_head; ++head) {
-      const double low = step_size.lower(t, Index(head)), high = step_size.upper(t, Index(head));
       const std::size_t from = (head - first_head) * rates;
-      for (std::size_t n = 0; n < rates; ++n) {  // of -s
-        rows.exponent_lower[from + n] = -(high * rate_upper_[head * rates + n]);
-        rows.exponent_upper[from + n] = -low * rate_lower_[head * rates + n] + 0.0;
-      }
+      write_exponents(&rate_lower_[head * rates], &rate_upper_[head * rates], step_size.lower(t, Index(head)),
+                      step_size.upper(t, Index(head)), Index(rates), &rows.exponent_lower[from],
+                      &rows.exponent_upper[from]);
     }
   }
   const IntervalSpan decay{rows.decay_lower, rows.decay_upper};
   enclose_exp({rows.exponent_lower, rows.exponent_upper}, decay);
   {
     const RoundingUpward upward;
-    const double per_unit = errors.functions * kExpErrorPerUnit * kFloat32Roundoff;
-    const double constant = errors.functions * kExpError * kFloat32Roundoff;
-    const double flushed = errors.underflow * 2.0 * kFlushed;
-    for (std::size_t i = 0; i < count; ++i) {
-      const double widest = larger(-rows.exponent_lower[i], 0.0) * per_unit + constant;
-      const double least = larger(-rows.exponent_upper[i], 0.0) * per_unit + constant;
-      decay.lower[i] = larger(-(decay.lower[i] * widest - decay.lower[i] + flushed), 0.0);
-      decay.upper[i] = decay.upper[i] + decay.upper[i] * least + flushed;
-    }
+    const DecayError error{errors.functions * kExpError * kFloat32Roundoff,
+                           errors.functions * kExpErrorPerUnit * kFloat32Roundoff, errors.underflow * 2.0 * kFlushed};
+    widen_decays(error, rows.exponent_lower.data(), rows.exponent_upper.data(), Index(count), rows.decay_lower.data(),
+                 rows.decay_upper.data());
   }
   round_row(decay, rounding_.decay);
 }
 
 void IntervalArithmetic::Scan::advance_row_upward(const ProgramChunk<Array>& chunk, Index t, std::size_t row,
-                                                  const Rows& rows, Array& h) {
+                                                  const Rows& rows, std::size_t rate, Array& h) {
   const ErrorModel& errors = arithmetic_.errors();
   const Index head = Index(row / shape_.head_dim);
   const Index group = head / Index(shape_.heads / shape_.groups);
-  const Index states = Index(shape_.states);
-  const double* B_lower = chunk.B.lower.row(t).data() + group * states;
-  const double* B_upper = chunk.B.upper.row(t).data() + group * states;
-  RowStep step{rows.head.a_lower.data(),
-               rows.head.a_upper.data(),
-               rows.head.exponent_lower.data(),
-               rows.head.exponent_upper.data(),
-               rows.head.exponent_error.data(),
-               B_lower,
-               B_upper,
+  const Index states = Index(shape_.states), rates = shape_.decay_per_state ? states : 1;
+  RowStep step{&rows.decay_lower[rate],
+               &rows.decay_upper[rate],
+               &rows.exponent_lower[rate],
+               &rows.exponent_upper[rate],
+               &exponent_error_[std::size_t(head * rates)],
+               chunk.B.lower.row(t).data() + group * states,
+               chunk.B.upper.row(t).data() + group * states,
                chunk.step_size.lower(t, head),
                chunk.step_size.upper(t, head),
                chunk.x.lower(t, Index(row)),
                chunk.x.upper(t, Index(row)),
-               0.0,
+               errors.scan * (2.0 * kFloat32Roundoff * (1.0 + 0x1p-10)),
                0.0,
                phi_,
-               0.0};
-  double largest_factor = larger(larger(-step.x_lower, step.x_upper), step.step_upper);
-  for (Index n = 0; n < states; ++n) largest_factor = larger(largest_factor, larger(-B_lower[n], B_upper[n]));
-  step.relative_b = errors.scan * (2.0 * kFloat32Roundoff * (1.0 + 0x1p-10));
-  step.flush_b = errors.underflow * (kFlushed * (1.0 + largest_factor) * 2.0);
-  step.flush = errors.underflow * (2.0 * kFlushed);
+               errors.underflow * (2.0 * kFlushed)};
+  const double x = larger(-step.x_lower, step.x_upper), B = largest_B_(t, group);
+  step.flush_b = errors.underflow * (kFlushed * (1.0 + larger(larger(x, step.step_upper), B)) * 2.0);
   const Index first = Index(row) * states;
   const RowState state{&state_lower_[std::size_t(first)], &state_upper_[std::size_t(first)], &size_[std::size_t(first)],
                        &size_growth_[std::size_t(first)], &largest_[std::size_t(first)]};
   const bool apart = step.step_lower == step.step_upper || rounding_.decay.u > 0.0;
-  forcing_[row] += advance_row(step, state, states, apart);
+  advance_row(step, state, states, apart, rates == 1);
+  const double largest_b = step.step_upper * (x * B);
+  forcing_[row] += largest_b + largest_b * (step.relative_b + 0x1p-50) + step.flush_b;
   const double underflow = errors.underflow * (growth_ * kLongestScanPath * 2.0 * kFlushed) * forcing_[row];
   widen_states(state, path_, underflow, states, h.lower.row(t + 1).data() + first, h.upper.row(t + 1).data() + first);
 }
@@ -197,9 +166,8 @@ void IntervalArithmetic::Scan::advance_rows(const ProgramChunk<Array>& chunk, st
     {
       const RoundingUpward upward;
       for (std::size_t head = first_head; head < last_head; ++head) {
-        rows.take_head((head - first_head) * rates, rates, states);
         for (std::size_t i = 0; i < shape_.head_dim; ++i)
-          advance_row_upward(chunk, t, head * shape_.head_dim + i, rows, h);
+          advance_row_upward(chunk, t, head * shape_.head_dim + i, rows, (head - first_head) * rates, h);
       }
     }
     double* h_lower = h.lower.row(t + 1).data() + first;
@@ -228,6 +196,19 @@ void IntervalArithmetic::Scan::advance_rows(const ProgramChunk<Array>& chunk, st
   }
 }
 
+void IntervalArithmetic::Scan::find_largest_B(const Array& B) {
+  const Index states = Index(shape_.states);
+  largest_B_.resize(B.rows(), Index(shape_.groups));
+  for (Index t = 0; t < B.rows(); ++t) {
+    for (Index group = 0; group < largest_B_.cols(); ++group) {
+      double largest = 0.0;
+      for (Index n = group * states; n < (group + 1) * states; ++n)
+        largest = larger(largest, larger(-B.lower(t, n), B.upper(t, n)));
+      largest_B_(t, group) = largest;
+    }
+  }
+}
+
 void IntervalArithmetic::Scan::advance(ProgramChunk<Array>& chunk) {
   const Index tokens = chunk.x.rows();
   const Index rows = Index(shape_.rows());
@@ -236,6 +217,7 @@ void IntervalArithmetic::Scan::advance(ProgramChunk<Array>& chunk) {
   h.upper.row(0) = last_state_.upper;
   Array read_out(tokens, rows);
   RowMajorMatrix magnitude(tokens, rows);
+  find_largest_B(chunk.B);
   {
     const RoundingUpward upward;
     growth_ = pinned(growth_ + growth_ * pinned(double(tokens) * phi_ * 2.0));

@@ -34,7 +34,8 @@ class IntervalArithmetic::Scan {
                     Array& read_out, RowMajorMatrix& magnitude);
   void decays_of(const Array& step_size, Eigen::Index t, std::size_t first_head, std::size_t last_head, Rows& rows);
   void advance_row_upward(const ProgramChunk<Array>& chunk, Eigen::Index t, std::size_t row, const Rows& rows,
-                          Array& h);
+                          std::size_t rate, Array& h);
+  void find_largest_B(const Array& B);
   void read_row_upward(const ProgramChunk<Array>& chunk, Eigen::Index t, std::size_t row, const double* h_lower,
                        const double* h_upper, Array& read_out, RowMajorMatrix& magnitude) const;
   void write_output(ProgramChunk<Array>& chunk, Array& read_out, RowMajorMatrix& magnitude);
@@ -50,6 +51,7 @@ class IntervalArithmetic::Scan {
   std::vector<double> size_, size_growth_;         // Ahat, Ahat - A
   std::vector<double> largest_;                    // of Ahat so far, by state
   std::vector<double> forcing_;                    // sum of |b| by row, for products of decays that underflow
+  RowMajorMatrix largest_B_;                       // of the chunk, (tokens, groups)
   Array last_state_;                               // as computed, one row
   double phi_ = 0.0, path_ = 0.0, growth_ = 1.0;
 };

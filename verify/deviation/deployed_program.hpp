@@ -60,6 +60,8 @@ class EmulatedProgram {
   EmulatedProgram(EmulatedProgram&&) noexcept;
   ~EmulatedProgram();
   [[nodiscard]] BlockChunk advance(const theory::Matrix& inputs, std::size_t begin, std::size_t end);
+  /// The same run, as far as it is compared.
+  [[nodiscard]] RunNumbers advance_numbers(const theory::Matrix& inputs, std::size_t begin, std::size_t end);
 
  private:
   struct Impl;

@@ -21,9 +21,19 @@ struct RowState {
   double *minus_lower, *upper, *size, *size_growth, *largest;
 };
 
-/// One step of the row; returns an upper bound of max |b|. `apart`: decays do not follow the step size within its
-/// interval, as where they are rounded; else both are taken at one and the same step size.
-double advance_row(const RowStep& step, const RowState& state, Eigen::Index count, bool apart);
+/// Ends of -s, s = Δ rate, at the greatest and at the least.
+void write_exponents(const double* rate_lower, const double* rate_upper, double step_lower, double step_upper,
+                     Eigen::Index count, double* lower, double* upper);
+/// What a computed exponential is off by: relative to itself, the same per unit of s, and absolutely.
+struct DecayError {
+  double relative, per_unit, flushed;
+};
+void widen_decays(const DecayError& error, const double* exponent_lower, const double* exponent_upper,
+                  Eigen::Index count, double* lower, double* upper);
+
+/// One step of the row. `apart`: decays do not follow the step size within its interval, as where they are rounded;
+/// else both are taken at one and the same step size. `one_rate`: all states have the first decay.
+void advance_row(const RowStep& step, const RowState& state, Eigen::Index count, bool apart, bool one_rate);
 
 /// Ends of the computed states: exact ones widened by path Ahat + (Ahat - A) + underflow.
 void widen_states(const RowState& state, double path, double underflow, Eigen::Index count, double* lower,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "verify/deviation/deviation_run.hpp"
@@ -23,6 +24,19 @@ class DeviationMaxima {
   void add_least_distance(const BlockChunk& reference, const BlockChunk& other);
   /// The same from the middle of each set of `other`, as if it were a run.
   void add_distance_of_middle(const BlockChunk& reference, const BlockChunk& other);
+  /// add_least_distance of one run's numbers.
+  void add_least_distance(const BlockChunk& reference, const RunNumbers& run);
+  /// add_distance to `bound` and add_distance_of_middle to `measured`, in one pass.
+  static void add_recorded(const BlockChunk& reference, const BlockChunk& other, DeviationMaxima& bound,
+                           DeviationMaxima& measured);
+  /// Bounds around a second run of the same tokens and what they raise, steps and shape alike.
+  struct AroundBounds {
+    DeviationMaxima* maxima;
+    const ChunkDeviation* values;
+  };
+  /// As `add`, with the centre's distance from the reference added to each bound. Where the same tokens are added again
+  /// around another centre, the larger bound counts.
+  static void add_around(const BlockChunk& reference, const BlockChunk& centre, std::span<const AroundBounds> bounds);
   /// At most |h|, |y| and |o|_2.
   void add_size(const BlockChunk& chunk);
 
@@ -37,10 +51,16 @@ class DeviationMaxima {
   [[nodiscard]] std::size_t steps() const { return steps_; }
 
  private:
+  /// Of the states [first, last).
+  template <class Value>
+  void raise_states(std::size_t begin, Eigen::Index tokens, std::size_t first, std::size_t last, const Value& value);
   template <class Value>
   void raise_state(std::size_t begin, Eigen::Index tokens, const Value& value);
   template <class Value>
   void raise_output(Eigen::Index tokens, const Value& value);
+  void require_pair(const BlockChunk& reference, const BlockChunk& other) const;
+  template <class Distance>
+  void add_pair_outputs(const BlockChunk& reference, const BlockChunk& other);
   template <class Distance>
   void add_pair(const BlockChunk& reference, const BlockChunk& other);
   void set_block_output(std::size_t begin, const std::vector<double>& norms);

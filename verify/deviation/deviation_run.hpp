@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "numerics/float_product.hpp"
 #include "verify/deviation/real_run.hpp"
 #include "verify/deviation_certificate.hpp"
 
@@ -12,6 +13,13 @@ struct ChunkDeviation {
   RowMajorMatrix state;   ///< (tokens, rows N) upper bounds of |h'_t - h_t|; +infinity where nothing is known
   RowMajorMatrix output;  ///< (tokens, rows) of |y'_t - y_t|
   std::vector<double> block_output;  ///< (tokens) of the 2-norm |o'_t - o_t|; empty where the method says nothing of it
+};
+
+/// What one run in binary32 computed for one chunk.
+struct RunNumbers {
+  RowMajorFloatMatrix h;       ///< (tokens + 1, rows N), the first row being the state before the chunk
+  RowMajorFloatMatrix y;       ///< (tokens, rows)
+  RowMajorFloatMatrix output;  ///< (tokens, d_model)
 };
 
 /// A second run of a block beside the real one, chunk after chunk: what bounds its distance.

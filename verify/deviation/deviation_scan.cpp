@@ -13,7 +13,9 @@
 #include "verify/deviation/centred_matrix.hpp"
 #include "verify/deviation/deployed_interval_arithmetic.hpp"
 #include "verify/deviation/deployed_program.hpp"
+#include "verify/deviation/deviation_rates.hpp"
 #include "verify/deviation/deviation_step.hpp"
+#include "verify/deviation/read_out_sums.hpp"
 #include "verify/deviation/universal_deviation_domain.hpp"
 
 namespace lyap::deviation {
@@ -24,53 +26,21 @@ using theory::NumberType;
 using theory::ScanRounding;
 
 constexpr std::size_t kChannelsAtOnce = 16;
-constexpr std::size_t kLanes = 4;
 constexpr double kSecondOrder = 1.0 + 0x1p-10;  // of first-order terms below 2^-11
 
 double larger(double a, double b) { return a < b ? b : a; }
 double smaller(double a, double b) { return b < a ? b : a; }
 double magnitude(double x) { return larger(x, -x); }
 
+/// Of the `count` numbers from `first` on.
+double largest_of(const double* size, const double* change, std::size_t first, std::size_t count) {
+  double largest = 0.0;
+  for (std::size_t n = first; n < first + count; ++n) largest = larger(largest, size[n] + change[n]);
+  return largest;
+}
+
 /// A type that is not rounded to passes binary32 numbers on.
 NumberType or_binary32(const NumberType& type) { return type.u == 0.0 ? theory::kFlushedFloat32Type : type; }
-
-/// Enclosures of a and 1 - a for one block of rates.
-struct Decays {
-  std::vector<double> s_lower, s_upper, lower, upper, rest_lower, rest_upper;
-  explicit Decays(std::size_t count)
-      : s_lower(count), s_upper(count), lower(count), upper(count), rest_lower(count), rest_upper(count) {}
-  void enclose() { enclose_decay({s_lower, s_upper}, {lower, upper}, {rest_lower, rest_upper}); }
-};
-
-/// What advance_deviation_row_upward reads, N numbers each.
-struct RateArrays {
-  std::size_t N;
-  std::vector<double> storage;
-  explicit RateArrays(std::size_t states) : N(states), storage(12 * states) {}
-  double* part(std::size_t i) { return storage.data() + i * N; }
-  RateRange range() {
-    return {part(0), part(1), part(2), part(3), part(4),  part(5),
-            part(6), part(7), part(8), part(9), part(10), part(11)};
-  }
-  void write_upward(std::size_t n, const Decays& here, const Decays& near, const Decays& far, std::size_t i,
-                    double alpha_lower, double alpha_upper) {
-    const double width = here.rest_upper[i] - here.rest_lower[i];
-    const double values[12] = {
-        here.upper[i],
-        near.upper[i],
-        far.upper[i],
-        here.rest_upper[i] - near.rest_lower[i],
-        here.rest_upper[i] - far.rest_lower[i],
-        width + (near.rest_upper[i] - near.rest_lower[i]) + 0x1p-52 * (here.rest_upper[i] + near.rest_upper[i]),
-        width + (far.rest_upper[i] - far.rest_lower[i]) + 0x1p-52 * (here.rest_upper[i] + far.rest_upper[i]),
-        alpha_upper * here.upper[i],
-        alpha_upper * near.upper[i],
-        alpha_upper * far.upper[i],
-        -alpha_lower * here.lower[i],
-        -alpha_lower * far.lower[i]};
-    for (std::size_t k = 0; k < 12; ++k) storage[k * N + n] = values[k];
-  }
-};
 
 }  // namespace
 
@@ -128,16 +98,10 @@ struct DeviationScan::Impl {
     CentredMatrix x, B, C;
     double additions;
   };
-  struct Scratch {
-    Decays here, near, far;
-    RateArrays arrays;
-    std::vector<StepRange> steps;
-  };
 
   [[nodiscard]] IntervalMatrix program_steps(const BlockChunk& centre, const RowMajorMatrix& p_radius) const;
   [[nodiscard]] StepRange step_range_upward(const Chunk& chunk, Index t, std::size_t head) const;
   void advance_heads(const Chunk& chunk, std::size_t begin, std::size_t end, ScanDeviation& result);
-  void enclose_decays(const Chunk& chunk, Index t, std::size_t begin, std::size_t end, Scratch& scratch) const;
   void advance_row_upward(const Chunk& chunk, Index t, std::size_t row, StepRange step, const RateRange& rate,
                           double largest_B, ScanDeviation& result);
   void store_row_upward(const IntervalMatrix& h, Index t, std::size_t row, double* bound);
@@ -180,51 +144,28 @@ StepRange DeviationScan::Impl::step_range_upward(const Chunk& chunk, Index t, st
   return step;
 }
 
-void DeviationScan::Impl::enclose_decays(const Chunk& chunk, Index t, std::size_t begin, std::size_t end,
-                                         Scratch& scratch) const {
-  {
-    const RoundingUpward upward;
-    const IntervalMatrix& Delta = chunk.centre.front.scan.step_size;
-    for (std::size_t head = begin; head < end; ++head) {
-      const StepRange step = step_range_upward(chunk, t, head);
-      scratch.steps[head - begin] = step;
-      const double low = Delta.lower(t, Index(head)), high = Delta.upper(t, Index(head));
-      for (std::size_t n = 0; n < rates; ++n) {
-        const std::size_t i = (head - begin) * rates + n;
-        const double slow = alpha_lower[head * rates + n], fast = alpha_upper[head * rates + n];
-        scratch.here.s_lower[i] = -(-slow * low) + 0.0;
-        scratch.here.s_upper[i] = fast * high;
-        scratch.near.s_lower[i] = -(-slow * step.near) + 0.0;
-        scratch.near.s_upper[i] = fast * step.near;
-        scratch.far.s_lower[i] = -(-slow * step.far) + 0.0;
-        scratch.far.s_upper[i] = fast * step.far;
-      }
-    }
-  }
-  scratch.here.enclose();
-  scratch.near.enclose();
-  scratch.far.enclose();
-}
-
 void DeviationScan::Impl::advance_heads(const Chunk& chunk, std::size_t begin, std::size_t end, ScanDeviation& result) {
-  const std::size_t N = shape.states, count = (end - begin) * rates;
-  Scratch scratch{Decays(count), Decays(count), Decays(count), RateArrays(N), std::vector<StepRange>(end - begin)};
+  const std::size_t N = shape.states;
+  RateBlock block(end - begin, rates);
+  std::vector<StepRange> steps(end - begin);
+  const IntervalMatrix& Delta = chunk.centre.front.scan.step_size;
   const Index last = chunk.x.size.rows();
   for (Index t = 0; t < last; ++t) {
-    enclose_decays(chunk, t, begin, end, scratch);
+    {
+      const RoundingUpward upward;
+      for (std::size_t head = begin; head < end; ++head) steps[head - begin] = step_range_upward(chunk, t, head);
+    }
+    block.enclose({&alpha_lower[begin * rates], &alpha_upper[begin * rates], &Delta.lower(t, Index(begin)),
+                   &Delta.upper(t, Index(begin))},
+                  steps.data());
     const RoundingUpward upward;
+    double largest_B = 0.0;
     for (std::size_t head = begin; head < end; ++head) {
-      for (std::size_t n = 0; n < N; ++n) {
-        const std::size_t i = (head - begin) * rates + n % rates, rate = head * rates + n % rates;
-        scratch.arrays.write_upward(n, scratch.here, scratch.near, scratch.far, i, alpha_lower[rate],
-                                    alpha_upper[rate]);
-      }
-      const auto group = Index(head / (shape.heads / shape.groups) * N);
-      double largest_B = 0.0;
-      for (Index n = 0; n < Index(N); ++n)
-        largest_B = larger(largest_B, chunk.B.size(t, group + n) + chunk.radii.B(t, group + n));
+      const std::size_t heads_per_group = shape.heads / shape.groups;
+      if (head == begin || head % heads_per_group == 0)
+        largest_B = largest_of(&chunk.B.size(t, 0), &chunk.radii.B(t, 0), head / heads_per_group * N, N);
       for (std::size_t row = head * shape.head_dim; row < (head + 1) * shape.head_dim; ++row) {
-        advance_row_upward(chunk, t, row, scratch.steps[head - begin], scratch.arrays.range(), largest_B, result);
+        advance_row_upward(chunk, t, row, steps[head - begin], block.range(head - begin), largest_B, result);
         write_output_upward(chunk, t, row, result);
       }
     }
@@ -304,30 +245,10 @@ void DeviationScan::Impl::write_output_upward(const Chunk& chunk, Index t, std::
                                               ScanDeviation& result) const {
   const std::size_t N = shape.states, head = row / shape.head_dim;
   const auto group = Index(head / (shape.heads / shape.groups) * N), column = Index(row);
-  const double* C = &chunk.C.size(t, group);
-  const double* C_change = &chunk.radii.C(t, group);
-  const double* bound = &result.state(t, Index(row * N));
-  const double* lower = &chunk.centre.h.lower(t + 1, Index(row * N));
-  const double* upper = &chunk.centre.h.upper(t + 1, Index(row * N));
-  const bool reads_rounded = scan.state_read.u > 0.0;
-  double changes[kLanes] = {}, sizes[kLanes] = {};
-  const auto add = [&](std::size_t n, std::size_t lane) {
-    const double h = larger(upper[n], -lower[n]), C_prime = C[n] + C_change[n];
-    double E_read = bound[n];
-    if (reads_rounded) E_read += state_read.of_upward(known(h + E_read));
-    changes[lane] += C_prime * E_read + C_change[n] * h;
-    sizes[lane] += C_prime * (h + E_read);
-  };
-  std::size_t n = 0;
-  for (; n + kLanes <= N; n += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) add(n + lane, lane);
-  }
-  for (; n < N; ++n) add(n, 0);
-  double change = 0.0, size_sum = 0.0;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    change += changes[lane];
-    size_sum += sizes[lane];
-  }
+  const ReadOutRow states{&chunk.centre.h.lower(t + 1, Index(row * N)), &chunk.centre.h.upper(t + 1, Index(row * N)),
+                          &result.state(t, Index(row * N)), &chunk.C.size(t, group), &chunk.radii.C(t, group)};
+  const auto [change, size_sum] =
+      scan.state_read.u > 0.0 ? rounded_read_out_sums_upward(states, state_read, N) : read_out_sums_upward(states, N);
   const double D_size = magnitude(D[head]), x_change = chunk.radii.x(t, column);
   const double skip = D_size * (chunk.x.size(t, column) + x_change);
   const double y_size = larger(chunk.centre.y.upper(t, column), -chunk.centre.y.lower(t, column));

@@ -18,7 +18,8 @@ struct ScanDeviation {
 /// be from it whose scan inputs lie within given radii, and whose scan runs in binary32 in any bracketing with at most
 /// kScanDepth additions on a term's path, or step by step. h_0 = 0 in both. Where a state is stored in a narrower type
 /// the program is serial. Source: theory/theorems/trajectory_recurrence.md, apriori_propagation.md, section 6. Cost:
-/// three exponentials and about a hundred operations a state and step, parallel over heads.
+/// one exponential and about a hundred operations a state and step (three exponentials
+/// where step sizes are far apart), parallel over heads.
 class DeviationScan {
  public:
   /// `block` is that of the real run and must outlive this object; `scan`: how the program rounds from its softplus to

@@ -18,12 +18,14 @@ struct StepRange {
   double carried = 1.0;                     ///< factor of E_{t-1}; 1
 };
 
-/// Of each of the N rates: decays at Δ, at near and at far. Bounds of a and α a from above, minus α a from above.
+/// Of each of the N rates, or of one that all states have: decays at Δ, at near and at far. Bounds of a and α a from
+/// above, minus α a from above.
 struct RateRange {
+  bool one;
   const double *decay, *decay_near, *decay_far;    ///< at least a
   const double *drop_near, *drop_far;              ///< upper ends of a(near) - a, a(far) - a (signed)
   const double *drop_near_width, *drop_far_width;  ///< of those enclosures
-  const double *slope, *slope_near, *slope_far;    ///< at least α a
+  const double *slope, *slope_near;                ///< at least α a
   const double *minus_slope, *minus_slope_far;     ///< at least -α a
 };
 

@@ -36,6 +36,12 @@ struct EmulatedProgram::Impl {
       mamba2.emplace(arithmetic, std::get<theory::Mamba2Weights>(weights), policy);
     }
   }
+
+  ProgramChunk<Array> advance(const theory::Matrix& inputs, std::size_t begin, std::size_t end) {
+    if (begin >= end) throw ContractViolation("a chunk of an emulated program has at least one token");
+    Array r = EmulatedArithmetic::read(inputs, begin, end);
+    return mamba1 ? mamba1->advance(std::move(r)) : mamba2->advance(std::move(r));
+  }
 };
 
 EmulatedProgram::EmulatedProgram(const theory::BlockWeights& block, const theory::PrecisionPolicy& policy)
@@ -43,11 +49,13 @@ EmulatedProgram::EmulatedProgram(const theory::BlockWeights& block, const theory
 EmulatedProgram::EmulatedProgram(EmulatedProgram&&) noexcept = default;
 EmulatedProgram::~EmulatedProgram() = default;
 
+RunNumbers EmulatedProgram::advance_numbers(const theory::Matrix& inputs, std::size_t begin, std::size_t end) {
+  ProgramChunk<Array> chunk = impl_->advance(inputs, begin, end);
+  return {std::move(chunk.h), std::move(chunk.y), std::move(chunk.output)};
+}
+
 BlockChunk EmulatedProgram::advance(const theory::Matrix& inputs, std::size_t begin, std::size_t end) {
-  if (begin >= end) throw ContractViolation("a chunk of an emulated program has at least one token");
-  Array r = EmulatedArithmetic::read(inputs, begin, end);
-  const ProgramChunk<Array> chunk =
-      impl_->mamba1 ? impl_->mamba1->advance(std::move(r)) : impl_->mamba2->advance(std::move(r));
+  const ProgramChunk<Array> chunk = impl_->advance(inputs, begin, end);
   BlockChunk result;
   result.begin = begin;
   result.end = end;

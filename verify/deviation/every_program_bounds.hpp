@@ -1,30 +1,30 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "theory/precision_policy.hpp"
 #include "verify/deviation/apriori.hpp"
-#include "verify/deviation/deviation_run.hpp"
+#include "verify/deviation/deviation_maxima.hpp"
 
 namespace lyap::deviation {
 
-/// Both bounds that hold for every program of a policy, around one real run of the rounded weights and one propagation
-/// of radii: what apriori_run and kappa_run give, at little more than the cost of one.
+/// The two bounds that hold for every program of a policy, a-priori and K, around the same real runs of the rounded
+/// weights and from the same radii. What apriori_run gives; and K like it: around each of the runs that RoundedRun
+/// makes, the larger bound counting.
 class EveryProgramBounds {
  public:
-  /// Whether the policy's numbers are read by one rule only, so that there is one real run of the rounded weights;
-  /// other policies need apriori_run and kappa_run.
-  [[nodiscard]] static bool serves(const theory::PrecisionPolicy& policy);
-  /// `block` must outlive this object. Throws ContractViolation for a policy that it does not serve.
-  EveryProgramBounds(const theory::BlockWeights& block, const theory::PrecisionPolicy& policy);
+  struct Wanted {
+    bool apriori = true, kappa = true;
+  };
+  /// `block` must outlive this object. Throws ContractViolation where K is wanted and does not cover the policy.
+  EveryProgramBounds(const theory::BlockWeights& block, const theory::PrecisionPolicy& policy, Wanted wanted);
   EveryProgramBounds(EveryProgramBounds&&) noexcept;
   ~EveryProgramBounds();
 
-  struct Bounds {
-    ChunkDeviation apriori, kappa;
-  };
-  /// As DeviationRun::advance.
-  [[nodiscard]] Bounds advance(const BlockChunk& reference, const theory::Matrix& inputs);
+  /// Raises `apriori` and `kappa`, where they are wanted, by the bounds of the next chunk. As DeviationRun::advance.
+  void advance(const BlockChunk& reference, const theory::Matrix& inputs, DeviationMaxima* apriori,
+               DeviationMaxima* kappa);
   [[nodiscard]] std::vector<OverflowFinding> findings() const;
 
  private:

@@ -12,10 +12,13 @@
 #include "numerics/vector_functions.hpp"
 #include "theory/deviation_bound.hpp"
 #include "verify/certify/trajectory_projections.hpp"
+#include "verify/deviation/apriori_layer.hpp"
 #include "verify/deviation/centred_matrix.hpp"
 #include "verify/deviation/deployed_float32_errors.hpp"
 #include "verify/deviation/deployed_program.hpp"
+#include "verify/deviation/deviation_rates.hpp"
 #include "verify/deviation/kappa_step.hpp"
+#include "verify/deviation/read_out_sums.hpp"
 #include "verify/deviation/universal_deviation_domain.hpp"
 
 namespace lyap::deviation {
@@ -28,7 +31,6 @@ using theory::ScanRounding;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLeastStep = 0x1p-1000;  // step sizes are bounded from above by at least this
 constexpr std::size_t kChannelsAtOnce = 32;
-constexpr std::size_t kTokenGrain = 16;
 
 Interval real(double x) { return Interval::from_exact(x); }
 
@@ -60,6 +62,12 @@ IntervalMatrix perturbed_steps(const IntervalMatrix& p, const RowMajorMatrix& p_
 
 /// y/x - 1 style quotients of nonnegative numbers, infinite for x/0, 0 for 0/0; in upward mode.
 double quotient_upward(double a, double b) { return a <= 0.0 ? 0.0 : a / b; }
+
+/// At least the magnitudes of numbers within `radius` of `x`, but for the last rounding; rows [skipped, ..) of x.
+RowMajorMatrix sizes(const IntervalMatrix& x, const RowMajorMatrix& radius, Index skipped = 0) {
+  const Index rows = radius.rows();
+  return x.upper.middleRows(skipped, rows).cwiseMax(-x.lower.middleRows(skipped, rows)) + radius;
+}
 
 /// What binary32 adds to the rates of one head: relative errors of exp(A_log) and of the decay's products, in units of
 /// u, and the largest rate. Infinite where a rate leaves the range.
@@ -100,19 +108,6 @@ HeadStep head_step_upward(const StepPair& pair, const RateErrors& rates) {
   return step;
 }
 
-/// Everything of one rate at one step, in upward mode, from s at the greatest step: a in [.., decay_upper], 1 - a.
-void rate_step_upward(const HeadStep& head, double inverse_rate, double s_upper, double rest_lower, std::size_t n,
-                      const RateStep& rates) {
-  const double Delta = head.greatest_step;
-  rates.target[n] = std::min(inverse_rate + Delta, Delta / rest_lower);
-  const double slope = std::min(0.5 + s_upper * 0x1.5555555555556p-3, 1.0);  // 1/2 <= psi' <= 1/2 + s/6, and <= 1
-  const double most = slope * head.greatest_excess, least = 0.5 * head.least_excess;
-  rates.target_change[n] = slope * head.step_change;
-  rates.target_excess[n] = 0.5 * (most + least);
-  rates.target_spread[n] = larger(most - rates.target_excess[n], rates.target_excess[n] - least);
-  rates.greatest_decay[n] = 1.0 + -rest_lower * head.least_to_greatest;
-}
-
 }  // namespace
 
 ReadOutError read_out_error(const ScanRounding& scan, std::size_t N) {
@@ -135,8 +130,10 @@ struct KappaBound::Impl {
   theory::StepSizeLimits limits;
   const theory::Vector& A_log;
   const theory::Vector& D;
+  ScanRounding rounding;
   NumberType step_size;
   ReadOutError read_out;
+  OverflowRecord overflow;
   std::size_t rates;  // per head
   std::vector<double> alpha_lower, alpha_upper, inverse_alpha;
   std::vector<RateErrors> rate_errors;  // per head
@@ -148,6 +145,7 @@ struct KappaBound::Impl {
         limits(step_limits(block)),
         A_log(log_rates(block)),
         D(skip_of(block)),
+        rounding(scan),
         step_size(scan.step_size),
         read_out(read_out_error(scan, shape.states)),
         rates(shape.decay_per_state ? shape.states : 1) {
@@ -178,7 +176,10 @@ struct KappaBound::Impl {
 
   [[nodiscard]] std::vector<HeadStep> head_steps(const BlockChunk& first, const PerturbationRadii& radii) const;
   void advance_heads(const Chunk& chunk, std::size_t begin, std::size_t end, ChunkDeviation& result);
-  void advance_row(const Chunk& chunk, std::size_t t, std::size_t row, const RateStep& step, ChunkDeviation& result);
+  void advance_row(const Chunk& chunk, std::size_t t, std::size_t row, const RateStep& step, double largest_B,
+                   ChunkDeviation& result);
+  void note_overflows(const Chunk& chunk, const ChunkDeviation& bound);
+  [[nodiscard]] double largest_B_upward(const Chunk& chunk, Index t, Index first) const;
   void write_output(const Chunk& chunk, std::size_t t, std::size_t row, ChunkDeviation& result) const;
 };
 
@@ -202,41 +203,49 @@ std::vector<HeadStep> KappaBound::Impl::head_steps(const BlockChunk& first, cons
 
 /// Heads [begin, end) through all tokens of the chunk.
 void KappaBound::Impl::advance_heads(const Chunk& chunk, std::size_t begin, std::size_t end, ChunkDeviation& result) {
-  const std::size_t N = shape.states, count = (end - begin) * rates;
-  std::vector<double> s_lower(count), s_upper(count), decay_lower(count), decay_upper(count), rest_lower(count),
-      rest_upper(count);
-  std::vector<double> storage(7 * N);
-  const auto part = [&](std::size_t i) { return std::span(storage).subspan(i * N, N); };
-  const RateStep step{part(0), part(1), part(2), part(3), part(4), part(5), part(6)};
+  const std::size_t count = (end - begin) * rates, first_rate = begin * rates;
+  const std::size_t heads_per_group = shape.heads / shape.groups;
+  std::vector<double> storage(10 * count);
+  const auto part = [&](std::size_t i) { return std::span(storage).subspan(i * count, count); };
+  const std::span<double> s_lower = part(0), s_upper = part(1), decay_upper = part(2), rest_lower = part(3);
+  const RateStep steps{part(4), part(5), part(6), part(7), s_lower, part(8), part(9)};
   for (std::size_t t = 0; t < chunk.tokens; ++t) {
     const HeadStep* heads = chunk.heads.data() + t * shape.heads;
     {
       const RoundingUpward upward;
-      for (std::size_t i = 0; i < count; ++i) {
-        const std::size_t k = begin + i / rates, rate = begin * rates + i;
-        s_lower[i] = -(-alpha_lower[rate] * heads[k].greatest_step);
-        s_upper[i] = alpha_upper[rate] * heads[k].greatest_step;
+      for (std::size_t k = begin; k < end; ++k) {
+        const std::size_t at = (k - begin) * rates;
+        write_exponents_upward(&alpha_lower[k * rates], &alpha_upper[k * rates], heads[k].greatest_step,
+                               heads[k].greatest_step, rates, &s_lower[at], &s_upper[at]);
       }
     }
-    enclose_decay({s_lower, s_upper}, {decay_lower, decay_upper}, {rest_lower, rest_upper});
+    enclose_decay({s_lower, s_upper}, {steps.least_decay, decay_upper}, {rest_lower, steps.greatest_rest});
     const RoundingUpward upward;
+    double largest_B = 0.0;
     for (std::size_t k = begin; k < end; ++k) {
-      for (std::size_t n = 0; n < N; ++n) {
-        const std::size_t i = (k - begin) * rates + n % rates;
-        rate_step_upward(heads[k], inverse_alpha[k * rates + n % rates], s_upper[i], rest_lower[i], n, step);
-        step.least_decay[n] = decay_lower[i];
-        step.greatest_rest[n] = rest_upper[i];
-      }
+      if (k == begin || k % heads_per_group == 0)
+        largest_B = largest_B_upward(chunk, Index(t), Index(k / heads_per_group * shape.states));
+      const std::size_t at = (k - begin) * rates;
+      const RateStep step = steps.of(at, rates);
+      write_rate_steps_upward(heads[k], {&inverse_alpha[first_rate + at], &s_upper[at], &rest_lower[at]}, step);
       for (std::size_t row = k * shape.head_dim; row < (k + 1) * shape.head_dim; ++row) {
-        advance_row(chunk, t, row, step, result);
+        advance_row(chunk, t, row, step, largest_B, result);
         write_output(chunk, t, row, result);
       }
     }
   }
 }
 
+/// Of |B'|, the group's components from `first` on.
+double KappaBound::Impl::largest_B_upward(const Chunk& chunk, Index t, Index first) const {
+  double largest = 0.0;
+  for (Index n = first; n < first + Index(shape.states); ++n)
+    largest = larger(largest, chunk.B.size(t, n) + chunk.radii.B(t, n));
+  return largest;
+}
+
 void KappaBound::Impl::advance_row(const Chunk& chunk, std::size_t t, std::size_t row, const RateStep& step,
-                                   ChunkDeviation& result) {
+                                   double largest_B, ChunkDeviation& result) {
   const std::size_t N = shape.states, head = row / shape.head_dim;
   const auto at = Index(t), column = Index(row * N), group = Index(head / (shape.heads / shape.groups) * N);
   const double x_size = chunk.x.size(at, Index(row)), x_change = chunk.radii.x(at, Index(row));
@@ -248,11 +257,9 @@ void KappaBound::Impl::advance_row(const Chunk& chunk, std::size_t t, std::size_
                        &chunk.B.radius(at, group),
                        &chunk.B.size(at, group),
                        &chunk.radii.B(at, group)};
-  double B_size = 0.0;
-  for (std::size_t n = 0; n < N; ++n) B_size = larger(B_size, input.B_size[n] + input.B_change[n]);
   // (1 + u)^64 - 1, and 64 products that underflow per term on its path (theory's kernel tolerance).
   const double additions = 65.0 * kFloat32Roundoff + 0x1p-118 * static_cast<double>(tokens + t + 1);
-  const double flushed = kFlushed * (4.0 + B_size * (1.0 + x_size + x_change));
+  const double flushed = kFlushed * (4.0 + largest_B * (1.0 + x_size + x_change));
   const IntervalMatrix& h = chunk.first.h;
   const RowScan scan{additions,
                      flushed,
@@ -263,30 +270,43 @@ void KappaBound::Impl::advance_row(const Chunk& chunk, std::size_t t, std::size_
                      &result.state(at, column)};
   const std::size_t first = row * N;
   advance_kappa_row_upward(chunk.heads[t * shape.heads + head], step, input, scan,
-                           {&K[first], &minus_P[first], &E[first], &V[first], &scan_error[first]});
+                           {&K[first], &minus_P[first], &E[first], &V[first], &scan_error[first]}, N);
 }
 
 /// Theorem 4.
 void KappaBound::Impl::write_output(const Chunk& chunk, std::size_t t, std::size_t row, ChunkDeviation& result) const {
   const std::size_t N = shape.states, head = row / shape.head_dim;
   const auto at = Index(t), group = Index(head / (shape.heads / shape.groups) * N);
-  const double* C = &chunk.C.size(at, group);
-  const double* C_change = &chunk.radii.C(at, group);
-  const double* bound = &result.state(at, Index(row * N));
-  const double* lower = &chunk.first.h.lower(at + 1, Index(row * N));
-  const double* upper = &chunk.first.h.upper(at + 1, Index(row * N));
-  double change = 0.0, C_sum = 0.0, Ch = 0.0;
-  for (std::size_t n = 0; n < N; ++n) {
-    const double h = larger(upper[n], -lower[n]), C_prime = C[n] + C_change[n];
-    change += C_prime * bound[n] + C_change[n] * h;
-    Ch += C_prime * (h + bound[n]);
-    C_sum += C_prime;
+  const ReadOutRow states{&chunk.first.h.lower(at + 1, Index(row * N)), &chunk.first.h.upper(at + 1, Index(row * N)),
+                          &result.state(at, Index(row * N)), &chunk.C.size(at, group), &chunk.radii.C(at, group)};
+  const auto [change, Ch] = read_out_sums_upward(states, N);
+  double C_sum = 0.0;
+  if (read_out.C > 0.0) {
+    for (std::size_t n = 0; n < N; ++n) C_sum += states.C_size[n] + states.C_change[n];
   }
   const double size = magnitude(D[head]), x_change = chunk.radii.x(at, Index(row));
   const double Dx = size * (chunk.x.size(at, Index(row)) + x_change);
   const double y = change + size * x_change + read_out.Ch * Ch + read_out.C * C_sum + read_out.Dx * Dx;
   const double total = y + read_out.absolute;
   result.output(at, Index(row)) = total <= std::numeric_limits<double>::max() ? total : kInfinity;
+}
+
+/// Numbers between softplus and y that may leave their types.
+void KappaBound::Impl::note_overflows(const Chunk& chunk, const ChunkDeviation& bound) {
+  const BlockChunk& first = chunk.first;
+  if (step_size.u > 0.0) note_overflow(overflow, "step size", step_size, sizes(first.front.p, chunk.radii.p));
+  if (rounding.state_read.u > 0.0)
+    note_overflow(overflow, "state", rounding.state_read, sizes(first.h, bound.state, 1));
+  RowMajorMatrix y = sizes(first.y, bound.output);
+  if (rounding.y.u > 0.0) note_overflow(overflow, "scan output", rounding.y, y);
+  if (rounding.read_out.u == 0.0 && rounding.skip_product.u == 0.0) return;
+  // C h and D x are at most |y| + |D x|, with room for the rounding of this sum.
+  RowMajorMatrix skip = sizes(first.front.scan.x, chunk.radii.x);
+  for (Index i = 0; i < skip.cols(); ++i) skip.col(i) *= magnitude(D[std::size_t(i) / shape.head_dim]);
+  y = 1.0001 * (y + skip);
+  for (const NumberType& type : {rounding.read_out, rounding.skip_product}) {
+    if (type.u > 0.0) note_overflow(overflow, "scan output", type, y);
+  }
 }
 
 KappaBound::KappaBound(const theory::BlockWeights& block, const ScanRounding& scan)
@@ -309,8 +329,11 @@ ChunkDeviation KappaBound::advance(const BlockChunk& first, const PerturbationRa
   parallel_for(impl.shape.heads, grain,
                [&](std::size_t begin, std::size_t end) { impl.advance_heads(chunk, begin, end, result); });
   impl.tokens = first.end;
+  impl.note_overflows(chunk, result);
   return result;
 }
+
+std::vector<OverflowFinding> KappaBound::findings() const { return impl_->overflow.findings(); }
 
 const std::vector<double>& KappaBound::kappa() const { return impl_->K; }
 

@@ -26,6 +26,8 @@ class KappaBound {
   [[nodiscard]] ChunkDeviation advance(const BlockChunk& first, const PerturbationRadii& radii);
   /// K of each state over all steps taken, (rows, N): bounds the deviation at every step, up to the scan's roundings.
   [[nodiscard]] const std::vector<double>& kappa() const;
+  /// What may have left a type's range so far, between softplus and y.
+  [[nodiscard]] std::vector<OverflowFinding> findings() const;
 
  private:
   struct Impl;

@@ -47,18 +47,6 @@ theory::Matrix rounded_inputs(const theory::Matrix& inputs, std::size_t begin, s
   return result;
 }
 
-/// At least the magnitudes of numbers within `radius` of `x`, but for the last rounding.
-RowMajorMatrix sizes(const IntervalMatrix& x, const RowMajorMatrix& radius) {
-  return x.upper.cwiseMax(-x.lower) + radius;
-}
-
-IntervalMatrix after_each_step(const IntervalMatrix& history) {
-  IntervalMatrix result;
-  result.lower = history.lower.bottomRows(history.rows() - 1);
-  result.upper = history.upper.bottomRows(history.rows() - 1);
-  return result;
-}
-
 /// K around the real run of the rounded weights on the rounded inputs, and that run's distance from the reference.
 /// Where weights may be read by several rules (tf32), the radii cover all of them.
 class KappaRun : public DeviationRun {
@@ -78,7 +66,7 @@ class KappaRun : public DeviationRun {
     return advance_on(reference, rounded_inputs(inputs, reference.begin, reference.end, policy_.block_input));
   }
   [[nodiscard]] std::vector<OverflowFinding> findings() const override {
-    return merged(merged(findings_, propagation_.findings()), overflow_.findings());
+    return merged(merged(findings_, propagation_.findings()), merged(bound_.findings(), overflow_.findings()));
   }
 
  private:
@@ -86,37 +74,12 @@ class KappaRun : public DeviationRun {
     const BlockChunk centre = centre_.advance(inputs, reference.begin, reference.end);
     const PerturbationRadii radii = propagation_.advance(inputs, centre);
     ChunkDeviation result = bound_.advance(centre, radii);
-    note_overflows(centre, radii, result);
     result.block_output = output_.advance(centre, result.output, radii.z, overflow_);
     const ChunkDeviation away = distance(reference, centre);
     add_upward(result.state, away.state);
     add_upward(result.output, away.output);
     const RoundingUpward upward;
     for (std::size_t t = 0; t < result.block_output.size(); ++t) result.block_output[t] += away.block_output[t];
-    return result;
-  }
-
-  /// Numbers between softplus and y that may leave their types.
-  void note_overflows(const BlockChunk& centre, const PerturbationRadii& radii, const ChunkDeviation& bound) {
-    const theory::ScanRounding& scan = scan_rounding(rounded_, policy_);
-    if (scan.step_size.u > 0.0) note_overflow(overflow_, "step size", scan.step_size, sizes(centre.front.p, radii.p));
-    if (scan.state_read.u > 0.0) {
-      const IntervalMatrix h = after_each_step(centre.h);
-      note_overflow(overflow_, "state", scan.state_read, sizes(h, bound.state));
-    }
-    const RowMajorMatrix y = sizes(centre.y, bound.output);
-    if (scan.y.u > 0.0) note_overflow(overflow_, "scan output", scan.y, y);
-    for (const NumberType& type : {scan.read_out, scan.skip_product}) {
-      // C h and D x are at most |y| + |D x|, with room for the rounding of this sum.
-      if (type.u > 0.0) note_overflow(overflow_, "scan output", type, 1.0001 * (y + skip_sizes(centre, radii)));
-    }
-  }
-
-  [[nodiscard]] RowMajorMatrix skip_sizes(const BlockChunk& centre, const PerturbationRadii& radii) const {
-    RowMajorMatrix result = sizes(centre.front.scan.x, radii.x);
-    const theory::Vector& D = skip_of(rounded_);
-    const Index head_dim = result.cols() / Index(D.size());
-    for (Index i = 0; i < result.cols(); ++i) result.col(i) *= std::fabs(D[std::size_t(i / head_dim)]);
     return result;
   }
 

@@ -19,7 +19,7 @@ struct HeadStep {
   double input_error = 0.0;        ///< relative, of Delta x B
 };
 
-/// Of one rate of one head at one step, at greatest_step.
+/// Of the rates of one head at one step, at greatest_step: one for each state, or one that all have.
 struct RateStep {
   std::span<double> target;         ///< at least psi(s)/alpha of either run
   std::span<double> target_change;  ///< at least |psi'/alpha - psi/alpha| where only Delta differs
@@ -28,6 +28,14 @@ struct RateStep {
   std::span<double> least_decay;     ///< at most both decays
   std::span<double> greatest_decay;  ///< at least a'
   std::span<double> greatest_rest;   ///< at least 1 - a'
+
+  /// `count` of the rates, from `first` on.
+  [[nodiscard]] RateStep of(std::size_t first, std::size_t count) const {
+    return {target.subspan(first, count),        target_change.subspan(first, count),
+            target_excess.subspan(first, count), target_spread.subspan(first, count),
+            least_decay.subspan(first, count),   greatest_decay.subspan(first, count),
+            greatest_rest.subspan(first, count)};
+  }
 };
 
 /// x of one row and the N components of B.
@@ -45,6 +53,13 @@ struct RowState {
   double* scan_error;  ///< how far binary32 decays and products take the second run's states
 };
 
+/// What RateStep comes from: s and 1 - exp(-s) at greatest_step, at least 1/alpha.
+struct RateSource {
+  const double *inverse_rate, *s_upper, *rest_lower;
+};
+/// Writes all but least_decay and greatest_rest. In upward rounding.
+void write_rate_steps_upward(const HeadStep& head, const RateSource& source, const RateStep& rates);
+
 /// For h before and after the step, (N) each: carries the state over and writes the bound of |h'_t - h_t|, scan errors
 /// included. In upward rounding. `additions`: (1 + u)^m - 1 of the scan's additions; `flushed`: per product.
 struct RowScan {
@@ -53,6 +68,6 @@ struct RowScan {
   double* bound;
 };
 void advance_kappa_row_upward(const HeadStep& head, const RateStep& rates, const RowInput& input, const RowScan& scan,
-                              const RowState& state);
+                              const RowState& state, std::size_t N);
 
 }  // namespace lyap::deviation

@@ -5,7 +5,6 @@
 
 #include "numerics/contract_violation.hpp"
 #include "numerics/vector_functions.hpp"
-#include "verify/deviation/apriori.hpp"
 #include "verify/deviation/deployed_program.hpp"
 #include "verify/deviation/every_program_bounds.hpp"
 #include "verify/deviation/lost_contraction.hpp"
@@ -72,8 +71,7 @@ class TraceMethod : public Method {
         measured_(measured) {}
   void advance(const BlockChunk& reference, const theory::Matrix&) override {
     const BlockChunk chunk = program_.advance_recorded(trace_, reference.begin, reference.end);
-    measured_.add_distance_of_middle(reference, chunk);
-    bound.add_distance(reference, chunk);
+    DeviationMaxima::add_recorded(reference, chunk, bound, measured_);
   }
   std::vector<OverflowFinding> findings() const override { return program_.findings(); }
 
@@ -83,21 +81,7 @@ class TraceMethod : public Method {
   DeviationMaxima& measured_;
 };
 
-/// A run that gives bounds step by step.
-class RunMethod : public Method {
- public:
-  RunMethod(DeviationMethod method, const StateShape& shape, std::size_t steps, std::unique_ptr<DeviationRun> run)
-      : Method(method, shape, steps), run_(std::move(run)) {}
-  void advance(const BlockChunk& reference, const theory::Matrix& inputs) override {
-    bound.add(reference.begin, run_->advance(reference, inputs));
-  }
-  std::vector<OverflowFinding> findings() const override { return run_->findings(); }
-
- private:
-  std::unique_ptr<DeviationRun> run_;
-};
-
-/// One of the two bounds for every program that EveryProgramBounds makes together.
+/// One of the two bounds for every program, which EveryProgramBounds makes together.
 class SharedMethod : public Method {
  public:
   SharedMethod(DeviationMethod method, const StateShape& shape, std::size_t steps, const EveryProgramBounds& bounds)
@@ -125,7 +109,7 @@ struct PolicyComparison::Impl {
   EmulatedProgram emulated;
   DeviationMaxima measured, recorded;
   LostContractionCount lost;
-  std::optional<EveryProgramBounds> shared;  // where both bounds for every program are asked for
+  std::optional<EveryProgramBounds> shared;
   std::vector<std::unique_ptr<Method>> methods;
 
   Impl(const PolicyQuestion& asked, std::size_t step_count)
@@ -136,10 +120,9 @@ struct PolicyComparison::Impl {
         measured(shape, steps),
         recorded(shape, steps),
         lost(shape, least_rates(*asked.program_block, *asked.policy)) {
-    if (includes(asked.methods, DeviationMethod::kApriori) && includes(asked.methods, DeviationMethod::kKappa) &&
-        EveryProgramBounds::serves(*asked.policy)) {
-      shared.emplace(*asked.program_block, *asked.policy);
-    }
+    const EveryProgramBounds::Wanted wanted{includes(asked.methods, DeviationMethod::kApriori),
+                                            includes(asked.methods, DeviationMethod::kKappa)};
+    if (wanted.apriori || wanted.kappa) shared.emplace(*asked.program_block, *asked.policy, wanted);
     for (const DeviationMethod name : asked.methods) methods.push_back(method_of(name));
   }
 
@@ -151,11 +134,8 @@ struct PolicyComparison::Impl {
         if (question.trace == nullptr) throw ContractViolation("the trace method needs recorded scan inputs");
         return std::make_unique<TraceMethod>(question, shape, steps, recorded);
       case DeviationMethod::kApriori:
-        if (shared) return std::make_unique<SharedMethod>(name, shape, steps, *shared);
-        return std::make_unique<RunMethod>(name, shape, steps, apriori_run(*question.program_block, *question.policy));
       case DeviationMethod::kKappa:
-        if (shared) return std::make_unique<SharedMethod>(name, shape, steps, *shared);
-        return std::make_unique<RunMethod>(name, shape, steps, kappa_run(*question.program_block, *question.policy));
+        return std::make_unique<SharedMethod>(name, shape, steps, *shared);
       case DeviationMethod::kTwoTrajectories:
       case DeviationMethod::kWeightDifference:
         break;
@@ -164,18 +144,19 @@ struct PolicyComparison::Impl {
   }
 
   void advance(const BlockChunk& reference, const theory::Matrix& inputs) {
-    measured.add_least_distance(reference, emulated.advance(inputs, reference.begin, reference.end));
+    measured.add_least_distance(reference, emulated.advance_numbers(inputs, reference.begin, reference.end));
     for (const auto& method : methods) method->advance(reference, inputs);
     if (shared) raise_shared(reference, inputs);
     if (!includes(question.methods, DeviationMethod::kIntervalRun)) lost.add(reference.front.scan.step_size.lower);
   }
 
   void raise_shared(const BlockChunk& reference, const theory::Matrix& inputs) {
-    const EveryProgramBounds::Bounds bounds = shared->advance(reference, inputs);
+    DeviationMaxima *apriori = nullptr, *kappa = nullptr;
     for (const auto& method : methods) {
-      if (method->name() == DeviationMethod::kApriori) method->bound.add(reference.begin, bounds.apriori);
-      if (method->name() == DeviationMethod::kKappa) method->bound.add(reference.begin, bounds.kappa);
+      if (method->name() == DeviationMethod::kApriori) apriori = &method->bound;
+      if (method->name() == DeviationMethod::kKappa) kappa = &method->bound;
     }
+    shared->advance(reference, inputs, apriori, kappa);
   }
 
   [[nodiscard]] DeviationBounds result(const Method& method, const DeviationMaxima& size) const {

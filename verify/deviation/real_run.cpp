@@ -99,25 +99,28 @@ class Layers {
 };
 
 FrontChunk enclose_front(const Mamba1Weights& block, const Layers& layers, CausalConvolution& convolution,
-                         const IntervalMatrix& normed) {
+                         IntervalMatrix normed) {
   FrontChunk front;
   const std::size_t rank = block.dt_rank, states = block.d_state;
-  const IntervalMatrix xz = layers.apply(normed, AdapterTarget::kInProj, block.in_proj, block.in_proj_bias);
-  front.z = columns_of(xz, block.d_inner, block.d_inner);
-  front.scan.x = convolution.apply(columns_of(xz, 0, block.d_inner));
-  const IntervalMatrix selected = layers.apply(front.scan.x, AdapterTarget::kXProj, block.x_proj, {});
-  front.p = layers.apply(columns_of(selected, 0, rank), AdapterTarget::kDtProj, block.dt_proj, block.dt_bias);
+  front.normed = std::move(normed);
+  front.projected = layers.apply(front.normed, AdapterTarget::kInProj, block.in_proj, block.in_proj_bias);
+  front.z = columns_of(front.projected, block.d_inner, block.d_inner);
+  front.scan.x = convolution.apply(columns_of(front.projected, 0, block.d_inner));
+  front.selected = layers.apply(front.scan.x, AdapterTarget::kXProj, block.x_proj, {});
+  front.p = layers.apply(columns_of(front.selected, 0, rank), AdapterTarget::kDtProj, block.dt_proj, block.dt_bias);
   front.scan.step_size = trajectory::enclose_step_sizes(front.p, {});
-  front.scan.B = columns_of(selected, rank, states);
-  front.scan.C = columns_of(selected, rank + states, states);
+  front.scan.B = columns_of(front.selected, rank, states);
+  front.scan.C = columns_of(front.selected, rank + states, states);
   return front;
 }
 
 FrontChunk enclose_front(const Mamba2Weights& block, const Layers& layers, CausalConvolution& convolution,
-                         const IntervalMatrix& normed) {
+                         IntervalMatrix normed) {
   FrontChunk front;
+  front.normed = std::move(normed);
   const std::size_t inner = block.d_inner, shared = block.groups * block.d_state, channels = block.conv_channels();
-  const IntervalMatrix rows = layers.apply(normed, AdapterTarget::kInProj, block.in_proj, block.in_proj_bias);
+  front.projected = layers.apply(front.normed, AdapterTarget::kInProj, block.in_proj, block.in_proj_bias);
+  const IntervalMatrix& rows = front.projected;
   front.z = columns_of(rows, 0, inner);
   const IntervalMatrix xbc = convolution.apply(columns_of(rows, inner, channels));
   front.p = columns_of(rows, inner + channels, block.heads);

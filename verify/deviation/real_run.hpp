@@ -20,6 +20,9 @@ struct FrontChunk {
   trajectory::ScanInputs scan;  ///< step_size (tokens, heads), x (tokens, rows), B and C (tokens, groups N)
   IntervalMatrix p;             ///< (tokens, heads) step-size pre-activation, biases included
   IntervalMatrix z;             ///< (tokens, d_inner) gate before silu
+  /// Of a real run: (tokens, d_model) the norm with its gain; (tokens, rows of in_proj), (tokens, rows of x_proj) what
+  /// these layers make of it, biases included. Empty elsewhere.
+  IntervalMatrix normed, projected, selected;
 };
 
 /// A whole block for tokens [begin, end) of the sequence.

@@ -4,7 +4,7 @@ From Lyap Require Import theorem_1_state_deviation theorem_2_output_deviation th
   selective_recurrence gains norm_ball discretisations silu_shape exponential_bounds floating_formats packed_products
   quantised_products step_size_checks input_checks channel_claims_sound check_mamba2
   silu_ranges silu_checks silu_even_part silu_even_checks weighted_ranges
-  approximate_matrices linear_relaxation mamba1_functionals check_mamba1_sound check_vocabulary_sound quadratic_relaxation sustained_bound
+  approximate_matrices gram_reach linear_relaxation mamba1_functionals check_mamba1_sound check_vocabulary_sound quadratic_relaxation sustained_bound
   sustained_mean frequency_cover positive_definite curvature_checks sustained_checks scaled_relaxations window_functional.
 
 Print Assumptions theorem_1_equality.
@@ -86,3 +86,4 @@ Print Assumptions sustained_rate.
 Print Assumptions every_frequency_covered.
 Print Assumptions functional_lower_bound.
 Print Assumptions check_vocabulary_sound.check_vocabulary_sound.
+Print Assumptions gram_reach_sound.

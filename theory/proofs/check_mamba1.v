@@ -5,7 +5,7 @@ From Coq Require Import ZArith Reals Lra Lia Bool List.
 From Lyap Require Import finite_sums silu_shape norm_ball selective_recurrence dyadic silu_ranges floating_formats
   packed_integers packed_products quantised_products mamba2_block step_size_checks block_input input_checks front_checks
   channel_claims channel_claims_sound weighted_ranges approximate_matrices linear_relaxation mamba1_block
-  mamba1_functionals collected.
+  mamba1_functionals collected gram_reach.
 Import ListNotations.
 Open Scope Z_scope.
 Opaque exponential_bounds.exp_range silu_range silu_input_over.
@@ -17,7 +17,7 @@ Record prepared := Prepared {
   interval_spread : spread;
   rest_spread : spread;
   x_packed : packed_matrix;          (** the rows of x_proj that lead to the step size *)
-  tap_packed : list packed_matrix;   (** per tap, newest first: those rows of x_proj diag(slope c) W diag(g) *)
+  tap_grams : list gram;             (** per tap, newest first: those rows of x_proj diag(slope c) W diag(g) *)
   B_ranges : list range;
   C_ranges : list range
 }.
@@ -37,6 +37,7 @@ Fixpoint rows_size (f : format) (row_of : nat -> list Z) (first count : nat) : Z
   match count with O => -1100 | S count => Z.max (row_size f (row_of first)) (rows_size f row_of (S first) count) end.
 
 Definition no_vector : vector := Vector 0 0 [].
+Definition no_gram : gram := Gram 0 0 0 [] 0.
 
 (** Rows of x_proj diag(slope c_j) W diag(g), one vector each. *)
 Definition tap_vectors (d : mamba1_data) (G : packed_matrix) (x_size : Z) (cs : list channel_input) (j : nat)
@@ -75,7 +76,7 @@ Definition prepare (P : Z) (d : mamba1_data) (lines : list line) : option prepar
       Some (functional_over (row_vector (Matrix s_x 1 X) q) interval rest reached) in
     let* B := collect range_of (rank_count d) (state_count d) in
     let* C := collect range_of (rank_count d + state_count d) (state_count d) in
-    Some (Prepared xs interval rest (pack_matrix (Matrix s_x 1 (firstn (rank_count d) X))) (map pack_matrix stacked) B C)
+    Some (Prepared xs interval rest (pack_matrix (Matrix s_x 1 (firstn (rank_count d) X))) (map gram_of stacked) B C)
   else None.
 
 (** * One channel *)
@@ -91,8 +92,7 @@ Definition preactivation_over (P : Z) (d : mamba1_data) (pr : prepared) (i : nat
   let* v := step_vector d i in
   let* omega := times (inner_count d) v (x_packed pr) in
   let* reached := collect (fun j =>
-    let* u := times (data_width (front_part d)) v (nth j (tap_packed pr) (PackedMatrix 0 0 [] 0)) in
-    Some (ball_reach P (shrink u))) 0 (data_taps (front_part d)) in
+    gram_reach P (Z.of_nat (data_width (front_part d))) v (nth j (tap_grams pr) no_gram)) 0 (data_taps (front_part d)) in
   let* bias := number_at (fst (dt_bias_row d)) (snd (dt_bias_row d)) i in
   Some (range_add (point bias)
     (functional_over (shrink omega) (interval_spread pr) (rest_spread pr) (sum_of_dyadics reached))).

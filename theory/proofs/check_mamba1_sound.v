@@ -3,7 +3,7 @@ From Coq Require Import ZArith Reals Lra Lia Bool List.
 From Lyap Require Import finite_sums silu_shape norm_ball selective_recurrence dyadic silu_ranges floating_formats
   packed_integers packed_products quantised_products mamba2_block step_size_checks block_input input_checks front_checks
   channel_claims channel_claims_sound weighted_ranges approximate_matrices linear_relaxation mamba1_block
-  mamba1_functionals collected check_mamba1.
+  mamba1_functionals collected gram_reach check_mamba1.
 Import ListNotations.
 Open Scope R_scope.
 Opaque exponential_bounds.exp_range silu_range silu_input_over ball_reach functional_over test_channel.
@@ -47,7 +47,7 @@ Record provided (pr : prepared) : Prop := Provided {
   rest_holds : forall r t, spreads (rest_spread pr) n (fun k =>
     sigma k * window_constant fb k (Nat.min (S t) J) + (scan_input fb r (S t) k - sigma k * silu_input fb r (S t) k));
   x_holds : exists m, x_packed pr = pack_matrix m /\ approximates_matrix m (rank_count d) n (x_weight b);
-  taps_hold : forall j, (j < J)%nat -> exists m, nth j (tap_packed pr) (PackedMatrix 0 0 [] 0) = pack_matrix m /\
+  taps_hold : forall j, (j < J)%nat -> exists m, nth j (tap_grams pr) no_gram = gram_of m /\
     approximates_matrix m (rank_count d) (data_width front) (fun q => tap_functional fb n (x_weight b q) sigma j);
   B_count : length (B_ranges pr) = state_count d;
   C_count : length (C_ranges pr) = state_count d;
@@ -117,9 +117,10 @@ Proof.
     + apply shrink_sound; exact Ho.
     + intros j Hj; specialize (Hall j Hj); cbn [plus] in Hall.
       destruct (taps_hold pr Hpr j Hj) as [U [HU HUm]]; rewrite HU in Hall.
-      destruct (times _ v (pack_matrix U)) as [u|] eqn:Hu; [|discriminate]; injection Hall as Hall; rewrite <- Hall.
-      assert (Huv := times_sound _ _ v U u _ _ Hv HUm Hu).
-      apply ball_reach_sound, shrink_sound; apply (approximates_vector_same _ _ _ _ (fun k _ => step_tap_functional i j k) Huv).
+      destruct (gram_reach_sound P _ _ v U _ _ _ Hv HUm Hall) as [H0 Hreach]; split; [exact H0|].
+      rewrite (sum_same _ (fun k => tap_functional fb n (step_weight b i) sigma j k ^ 2)
+        (fun k => sum (rank_count d) (fun q => dt_weight b i q * tap_functional fb n (x_weight b q) sigma j k) ^ 2));
+        [exact Hreach|intros k _; rewrite step_tap_functional; reflexivity].
 Qed.
 
 Lemma channel_states_sound (B C : list range) (i : nat) (states : list state_domain) :
@@ -351,7 +352,7 @@ Proof.
       rewrite (nth_indep _ zero (ball_reach P (nth q [] no_vector))) by (rewrite map_length, HUlen; exact Hj).
       rewrite (map_nth (fun u => ball_reach P (nth q u no_vector)) U [] j).
       exact (ball_reach_sound P _ _ _ Hv). }
-  constructor; cbn [inputs interval_spread rest_spread x_packed tap_packed B_ranges C_ranges].
+  constructor; cbn [inputs interval_spread rest_spread x_packed tap_grams B_ranges C_ranges].
   - intros r t k Hk; change (point zero) with (x_range no_input); rewrite map_nth; apply Hchannels; exact Hk.
   - exact Hinterval.
   - exact Hrest.
@@ -360,7 +361,7 @@ Proof.
   - intros j Hj; destruct (collect_sound _ (Matrix 0 0 []) _ _ _ Hstacked) as [Hslen Hsall].
     specialize (Hsall j Hj); unfold stack_of in Hsall; cbn [plus] in Hsall.
     exists (nth j stacked (Matrix 0 0 [])); split.
-    + change (PackedMatrix 0 0 [] 0) with (pack_matrix (Matrix 0 0 [])); apply map_nth.
+    + change no_gram with (gram_of (Matrix 0 0 [])); apply map_nth.
     + destruct (HUrows j Hj) as [Hlen Hv].
       assert (Hfirst : length (firstn (rank_count d) (nth j U [])) = rank_count d)
         by (rewrite firstn_length, Hlen; unfold rows; lia).

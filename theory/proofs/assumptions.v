@@ -5,7 +5,8 @@ From Lyap Require Import theorem_1_state_deviation theorem_2_output_deviation th
   quantised_products step_size_checks input_checks channel_claims_sound check_mamba2
   silu_ranges silu_checks silu_even_part silu_even_checks weighted_ranges
   approximate_matrices gram_reach linear_relaxation mamba1_functionals check_mamba1_sound check_vocabulary_sound quadratic_relaxation sustained_bound
-  sustained_mean frequency_cover positive_definite curvature_checks sustained_checks scaled_relaxations window_functional.
+  sustained_mean frequency_cover positive_definite curvature_checks sustained_checks scaled_relaxations window_functional
+  quadratic_channel sustained_channel refined_channel.
 
 Print Assumptions theorem_1_equality.
 Print Assumptions theorem_1_from_step.
@@ -87,3 +88,8 @@ Print Assumptions every_frequency_covered.
 Print Assumptions functional_lower_bound.
 Print Assumptions check_vocabulary_sound.check_vocabulary_sound.
 Print Assumptions gram_reach_sound.
+Print Assumptions preactivation_lower_sound.
+Print Assumptions preactivation_upper_sound.
+Print Assumptions sustained_lower_sound.
+Print Assumptions refined_ranges_hold.
+Print Assumptions test_refined_channel_sound.

@@ -274,9 +274,9 @@ def source(layer, rates, c):
         )
     )
     shape = f"{layer.inner} x {layer.states}"
-    return f"""(** Layer {n} of the checkpoint: its weights as stored, and a rate at which all of its {shape} states forget,
-    proved by a computation in Coq's kernel. Written by generate.py. The rows of x_proj that make B and C
-    are absent: no statement below depends on them. *)
+    return f"""(** Layer {n} of the checkpoint: its weights as stored, and a rate at which its {shape} states forget, proved by
+    a computation in Coq's kernel. Written by generate.py. The rows of x_proj that make B and C are absent: no statement
+    below depends on them. *)
 From Coq Require Import ZArith Reals List.
 From Coquelicot Require Import Coquelicot.
 From Lyap Require Import recurrence theorem_1_state_deviation dyadic floating_formats front_checks mamba2_block

@@ -4,7 +4,8 @@ From Coquelicot Require Import Coquelicot.
 From Lyap Require Import recurrence theorem_1_state_deviation finite_sums silu_shape norm_ball step_sizes
   selective_recurrence dyadic exponential_bounds floating_formats packed_integers packed_products quantised_products
   mamba2_block step_size_checks block_input input_checks front_checks weighted_ranges approximate_matrices
-  linear_relaxation mamba1_block mamba1_functionals collected check_mamba1 check_mamba1_sound plain_products layer_rates.
+  linear_relaxation mamba1_block mamba1_functionals collected check_mamba1 check_mamba1_sound
+  plain_products layer_rates.
 Import ListNotations.
 Open Scope Z_scope.
 Opaque exp_range.

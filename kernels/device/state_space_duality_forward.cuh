@@ -61,7 +61,7 @@ class TileStream {
     int left = inside_width_ ? inside - row() : 0;
 #pragma unroll
     for (int i = 0; i < 4 * kTiles; ++i) {
-      copy_async_16(tile + to_ + i * kStep * 128, from_, left > i * kStep);
+      copy_async<16>(tile + to_ + i * kStep * 128, from_, left > i * kStep);
       from_ += step_;
     }
   }
@@ -121,7 +121,7 @@ class DualityForward {
     B_.copy(shared_.B[stage], inside);
     x_.copy(shared_.x[stage], inside);
     if (threadIdx.x < sizeof(ChunkDecays) / 16 && inside > 0)
-      copy_async_16(reinterpret_cast<char*>(&shared_.decays[stage]) + threadIdx.x * 16,
+      copy_async<16>(reinterpret_cast<char*>(&shared_.decays[stage]) + threadIdx.x * 16,
                     reinterpret_cast<const char*>(decays_) + threadIdx.x * 16, true);
     decays_ += a_.heads;
     commit_copies();

@@ -128,7 +128,7 @@ class DualityForwardFloat {
     for (int plane = 0; plane < kPlanes; ++plane, from += tokens * 128) {
       unsigned char* to = (first == 0 ? shared_.B[plane] : shared_.C[plane]) + (v >> 3) * kTileBytes;
       for (int r = static_cast<int>(threadIdx.x) >> 4; r < kChunk; r += kGroups * 8)
-        copy_async_16(to + swizzled(r, v & 7), from + static_cast<std::int64_t>(r) * a_.groups * 128, r < inside);
+        copy_async<16>(to + swizzled(r, v & 7), from + static_cast<std::int64_t>(r) * a_.groups * 128, r < inside);
     }
     commit_copies();
   }
@@ -142,12 +142,12 @@ class DualityForwardFloat {
     for (int i = 0; i < 8; ++i) {
       const int r = (thread_ >> 4) + 8 * i;
       const int v = thread_ & 15;
-      copy_async_16(shared_.x[stage_][group_] + r * kFloatRow + v * 4, x + r * a_.x_strides.time + v * 4,
+      copy_async<16>(shared_.x[stage_][group_] + r * kFloatRow + v * 4, x + r * a_.x_strides.time + v * 4,
                     r < inside && v * 4 < a_.head_dim);
     }
     const ChunkDecays* d = a_.decays + (first_slot(a_, b, 0) + t / kChunk) * a_.heads + head_;
     if (thread_ < static_cast<int>(sizeof(ChunkDecays) / 16))
-      copy_async_16(reinterpret_cast<char*>(&shared_.decays[stage_][group_]) + thread_ * 16,
+      copy_async<16>(reinterpret_cast<char*>(&shared_.decays[stage_][group_]) + thread_ * 16,
                     reinterpret_cast<const char*>(d) + thread_ * 16, true);
     commit_copies();
   }
